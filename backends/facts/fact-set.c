@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "backends/facts/fact-set.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "backends/base/cleanup.h"
+
+static int compare_facts(const void *a, const void *b) {
+        return fact_compare_key(a, b);
+}
+
+static int compare_changes(const void *a, const void *b) {
+        return fact_compare_key(&((const FactChange *)a)->fact, &((const FactChange *)b)->fact);
+}
+
+void fact_set_clear(FactSet *set) {
+        array_clear(&set->facts);
+}
+
+int fact_set_copy(FactSet *to, const FactSet *from) {
+        return array_copy(&to->facts, &from->facts);
+}
+
+int fact_set_put(FactSet *set, const Fact *fact) {
+        size_t index;
+        Fact *found = array_search(&set->facts, fact, compare_facts, &index);
+
+        if (found)
+                *found = *fact;
+        else if (!array_insert(&set->facts, index, fact))
+                return -ENOMEM;
+        return 0;
+}
+
+bool fact_set_remove(FactSet *set, const Fact *key) {
+        size_t index;
+
+        if (!array_search(&set->facts, key, compare_facts, &index))
+                return false;
+        array_remove(&set->facts, index);
+        return true;
+}
+
+const Fact *fact_set_find(const FactSet *set, const Fact *key) {
+        return array_search(&set->facts, key, compare_facts, NULL);
+}
+
+int fact_set_append(FactSet *set, const Fact *fact) {
+        return array_append(&set->facts, fact) ? 0 : -ENOMEM;
+}
+
+int fact_set_sort(FactSet *set) {
+        size_t n = 0;
+        Fact *facts;
+        int r;
+
+        r = array_sort(&set->facts, compare_facts);
+        if (r < 0)
+                return r;
+
+        facts = set->facts.items;
+        for (size_t i = 0; i < set->facts.n; i++)
+                if (n == 0 || fact_compare_key(&facts[n - 1], &facts[i]) != 0)
+                        facts[n++] = facts[i];
+        set->facts.n = n;
+        return 0;
+}
+
+/* A few changes: each one costs a search and a move, less than a new array. */
+static int merge_one_by_one(FactSet *set, const Array *changes) {
+        const FactChange *change;
+
+        ARRAY_FOREACH(change, changes) {
+                if (change->removed)
+                        (void)fact_set_remove(set, &change->fact); /* already gone is fine */
+                else if (fact_set_put(set, &change->fact) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+int fact_set_merge(FactSet *set, Array *changes) {
+        CLEANUP(fact_set_clear) FactSet merged = FACT_SET_INIT;
+        const Fact *facts;
+        const FactChange *c;
+        size_t i = 0;
+        int r;
+
+        if (changes->n <= 8)
+                return merge_one_by_one(set, changes);
+
+        r = array_sort(changes, compare_changes);
+        if (r < 0)
+                return r;
+        r = array_reserve(&merged.facts, set->facts.n + changes->n);
+        if (r < 0)
+                return r;
+
+        facts = set->facts.items;
+        c = changes->items;
+        for (size_t k = 0; k < changes->n; k++) {
+                /* Of several changes to one key the last one counts. */
+                if (k + 1 < changes->n && compare_changes(&c[k], &c[k + 1]) == 0)
+                        continue;
+                while (i < set->facts.n && fact_compare_key(&facts[i], &c[k].fact) < 0)
+                        (void)array_append(&merged.facts, &facts[i++]); /* room is reserved */
+                if (i < set->facts.n && fact_compare_key(&facts[i], &c[k].fact) == 0)
+                        i++;
+                if (!c[k].removed)
+                        (void)array_append(&merged.facts, &c[k].fact); /* room is reserved */
+        }
+        while (i < set->facts.n)
+                (void)array_append(&merged.facts, &facts[i++]); /* room is reserved */
+
+        array_clear(&set->facts);
+        set->facts = merged.facts;
+        merged = FACT_SET_INIT;
+        return 0;
+}
+
+const Fact *fact_set_of_kind(const FactSet *set, FactKind kind, size_t *ret_n) {
+        const Fact *facts = set->facts.items;
+        size_t low = 0, high = set->facts.n, first;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (facts[middle].kind < kind)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        first = low;
+
+        high = set->facts.n;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (facts[middle].kind <= kind)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+
+        *ret_n = low - first;
+        return facts ? facts + first : NULL;
+}
+
+bool fact_walk_next(FactWalk *walk, const FactSet *a, const FactSet *b, const Fact **ret_a,
+        const Fact **ret_b) {
+        const Fact *fact_a = walk->a < a->facts.n ? (const Fact *)a->facts.items + walk->a : NULL;
+        const Fact *fact_b = walk->b < b->facts.n ? (const Fact *)b->facts.items + walk->b : NULL;
+        int c;
+
+        if (!fact_a && !fact_b)
+                return false;
+
+        c = !fact_a ? 1 : !fact_b ? -1 : fact_compare_key(fact_a, fact_b);
+        *ret_a = c <= 0 ? fact_a : NULL;
+        *ret_b = c >= 0 ? fact_b : NULL;
+        walk->a += c <= 0;
+        walk->b += c >= 0;
+        return true;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * One thing a kernel can hold, as a plain value.
+ */
+
+#include <stdbool.h>
+
+#include "backends/facts/link.h"
+#include "backends/facts/neighbour.h"
+#include "backends/facts/route.h"
+#include "backends/facts/rule.h"
+
+#define FACT_TEXT_MAX 320
+
+typedef enum FactKind {
+        FACT_LINK,
+        FACT_LINK_ADDRESS,
+        FACT_NEIGHBOUR,
+        FACT_ROUTE,
+        FACT_RULE,
+        _FACT_KIND_MAX,
+} FactKind;
+
+#define FACT_KIND_BIT(kind) (1u << (kind))
+
+typedef struct Fact {
+        FactKind kind;
+        union {
+                Link link;
+                LinkAddress link_address;
+                Neighbour neighbour;
+                Route route;
+                Rule rule;
+        };
+} Fact;
+
+static inline Fact fact_of_route(const Route *route) {
+        return (Fact){ .kind = FACT_ROUTE, .route = *route };
+}
+
+static inline Fact fact_of_rule(const Rule *rule) {
+        return (Fact){ .kind = FACT_RULE, .rule = *rule };
+}
+
+/* Same slot in the kernel: at most one fact of a key exists. */
+int fact_compare_key(const Fact *a, const Fact *b);
+bool fact_equals(const Fact *a, const Fact *b);
+
+/* Whether @fact carries our protocol number, so that we may change or remove it. */
+bool fact_is_ours(const Fact *fact);
+
+const char *fact_kind_name(FactKind kind);
+const char *fact_format(const Fact *fact, char text[static FACT_TEXT_MAX]);
