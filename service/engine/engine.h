@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * The one place that changes anything: it owns the intent and what is observed,
+ * and brings the system to what is wanted, once a loop turn.
+ *
+ * Events and requests only set the dirty mark; reconcile runs from a deferred
+ * source of the event loop. Callbacks (done, observers) come from there, never
+ * from inside a call into the engine, and may call the engine's getters and
+ * engine_submit().
+ */
+
+#include <systemd/sd-event.h>
+
+#include "backends/backend.h"
+#include "backends/base/cleanup.h"
+#include "backends/base/clock.h"
+#include "service/model/desired.h"
+#include "service/model/intent.h"
+
+typedef struct Engine Engine;
+
+typedef enum EngineState {
+        ENGINE_IDLE,     /* nothing is wanted */
+        ENGINE_ACTIVE,   /* everything wanted is there, or waits for something that may come */
+        ENGINE_DEGRADED, /* something wanted cannot be had: engine_state_reason() */
+} EngineState;
+
+const char *engine_state_name(EngineState state);
+
+#define CONFLICT_TEXT_MAX 256
+#define CULPRIT_MAX 64
+#define ENGINE_CONFLICTS_MAX 64
+
+/* Something on this machine that works against us. */
+typedef struct Conflict {
+        char kind[16];               /* "mark", "priority", "table", "route", "rule", "fight" */
+        char what[CONFLICT_TEXT_MAX]; /* the fact or setting, and the remedy */
+        char owner[CULPRIT_MAX];      /* whose it is, as far as can be told; "" unknown */
+} Conflict;
+
+/* What a turn changed that properties show. */
+typedef enum EngineProperty {
+        ENGINE_PROPERTY_STATE = 1 << 0,
+        ENGINE_PROPERTY_DEFAULT_ROUTE4 = 1 << 1,
+        ENGINE_PROPERTY_DEFAULT_ROUTE6 = 1 << 2,
+        ENGINE_PROPERTY_TUNNEL = 1 << 3,
+        ENGINE_PROPERTY_CONFLICTS = 1 << 4,
+} EngineProperty;
+
+/* All optional. Borrowed arguments, valid for the call. */
+typedef struct EngineObserver {
+        /* One real change of the best default; .present false on one side for added or removed. */
+        void (*on_default_route)(int family, const DefaultRoute *before, const DefaultRoute *now,
+                const char *reason, void *userdata);
+
+        /* Wanted routes came or went: Arrays of WantedRoute, owners to be looked up in @owners. */
+        void (*on_routes)(const Array *added, const Array *removed, const char *reason,
+                void *userdata);
+
+        /* Something of ours was gone or altered, and has been put right. */
+        void (*on_healed)(const Fact *what, const char *culprit, void *userdata);
+
+        void (*on_conflict)(const Conflict *conflict, void *userdata);
+
+        /* Last of a turn, once: the properties in @mask (EngineProperty) have new values. */
+        void (*on_properties)(uint32_t mask, void *userdata);
+
+        /* An owner of the intent appeared or went; watch or forget their bus names. */
+        void (*on_owners)(void *userdata);
+
+        void *userdata;
+} EngineObserver;
+
+typedef struct EngineConfig {
+        Ours ours;
+        const char *state_path; /* file for restarts; NULL: none. Borrowed for engine_new(). */
+} EngineConfig;
+
+/* How a request ended: 0; -EPERM and @why; or another negative errno. */
+typedef void (*EngineDone)(int result, const Refusal *why, void *userdata);
+
+int engine_new(sd_event *event, const EngineConfig *config, Engine **ret);
+Engine *engine_free(Engine *engine);
+
+/* Backends and observers are borrowed and must outlive the engine. Before engine_start(). */
+int engine_add_backend(Engine *engine, Backend *backend);
+int engine_set_observer(Engine *engine, const EngineObserver *observer);
+
+/*
+ * Reads the saved intent, then everything from the backends, and reconciles
+ * once: what is there and wanted is adopted, the rest of ours removed.
+ * Return: 0; negative errno when a backend cannot be read.
+ */
+int engine_start(Engine *engine);
+
+/* Whether @change would be accepted now. Return: 0; -EPERM and @why; -ENOMEM. */
+int engine_check(Engine *engine, const IntentChange *change, Refusal *why);
+
+/*
+ * Takes the content of @change. @done (may be NULL) comes exactly once, from the
+ * loop. Return: 0; -ENOMEM; -ENOBUFS when too many wait.
+ */
+int engine_submit(Engine *engine, IntentChange *change, EngineDone done, void *userdata);
+
+/* Reads everything afresh and heals, at the next turn. @done as above. */
+int engine_refresh(Engine *engine, EngineDone done, void *userdata);
+
+const Intent *engine_intent(const Engine *engine);
+const FactSet *engine_observed(const Engine *engine);
+const Ours *engine_ours(const Engine *engine);
+EngineState engine_state(const Engine *engine);
+const char *engine_state_reason(const Engine *engine);
+const Array *engine_conflicts(const Engine *engine); /* of Conflict */
+
+/* As last told to observers: what properties show. */
+const DefaultRoute *engine_default_route(const Engine *engine, int family);
+
+/* How a wanted route of the intent stands now. */
+WantedState engine_route_state(
+        const Engine *engine, const WantedRoute *wanted, char reason[static STATE_REASON_MAX]);
+TunnelFamily engine_tunnel_family(const Engine *engine, int family);
+
+/* Nothing wanted, nothing submitted: the service may leave. */
+bool engine_is_idle(const Engine *engine);
+
+DEFINE_CLEANUP(Engine *, engine_free)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * Intent + observed links, addresses and defaults → the facts we want.
+ */
+
+#include "backends/facts/fact-set.h"
+#include "backends/facts/ours.h"
+#include "service/model/default-route.h"
+#include "service/model/intent.h"
+
+/* What the intent becomes facts by. Borrowed for the call. */
+typedef struct DesiredInput {
+        const Intent *intent;
+        const FactSet *observed;
+        Ours ours;
+} DesiredInput;
+
+/*
+ * @ret is replaced by the desired facts (all carry our protocol).
+ * Return: 0; -ENOMEM.
+ */
+int desired_build(const DesiredInput *input, FactSet *ret);
+
+/*
+ * Whether the system can do what @change asks for right now: the devices it
+ * names exist. Return: 0; -EPERM and @why.
+ */
+int desired_check(const FactSet *observed, const IntentChange *change, Refusal *why);
+
+typedef enum WantedState {
+        WANTED_INSTALLED,
+        WANTED_WAITING,
+        WANTED_CONFLICT, /* somebody else holds the slot, or fights over it */
+} WantedState;
+
+const char *wanted_state_name(WantedState state);
+
+#define STATE_REASON_MAX 128
+
+/* How a wanted route stands; @reason is "" when installed. */
+WantedState desired_route_state(const DesiredInput *input, const FactSet *desired,
+        const WantedRoute *wanted, char reason[static STATE_REASON_MAX]);
+
+/* What becomes of a family while a tunnel is set. */
+typedef enum TunnelFamily {
+        TUNNEL_FAMILY_OPEN,    /* left alone */
+        TUNNEL_FAMILY_CARRIED, /* through the tunnel */
+        TUNNEL_FAMILY_BLOCKED, /* unreachable: fail-closed */
+} TunnelFamily;
+
+const char *tunnel_family_name(TunnelFamily family);
+TunnelFamily desired_tunnel_family(const DesiredInput *input, int family);
+
+/* The link of that name; NULL. */
+const Link *desired_find_link(const FactSet *observed, const char *name);
+const Link *desired_find_link_by_index(const FactSet *observed, uint32_t ifindex);
