@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * Control group directories of a test, made below the caller's own group.
+ *
+ * Works on unified and on hybrid hosts: the cgroup2 mount is looked up in
+ * /proc/self/mountinfo. Paths are absolute and owned by the caller (g_free).
+ * Functions return 0 or a negative errno.
+ */
+
+/**
+ * cgroup_find_own() - the caller's directory in the cgroup2 hierarchy
+ * @ret:        set on success only
+ *
+ * Return: 0; -ENOENT when no cgroup2 hierarchy is mounted.
+ */
+int cgroup_find_own(char **ret);
+
+/* Makes parent/name; it must not exist. */
+int cgroup_make(const char *parent, const char *name, char **ret);
+
+/* Moves the calling process. */
+int cgroup_enter(const char *path);
+
+/**
+ * cgroup_remove() - remove a directory and all below it, depth first
+ *
+ * Waits up to five seconds for the last process to be gone; kills nothing.
+ *
+ * Return: 0, also when it does not exist; -EBUSY when somebody stays.
+ */
+int cgroup_remove(const char *path);
