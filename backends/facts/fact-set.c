@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "backends/base/cleanup.h"
+#include "backends/facts/ours.h"
 
 static int compare_facts(const void *a, const void *b) {
         return fact_compare_key(a, b);
@@ -68,17 +69,47 @@ int fact_set_sort(FactSet *set) {
         return 0;
 }
 
-/* A few changes: each one costs a search and a move, less than a new array. */
+/* Drops all routes in the slot of @route; ours would sort first. */
+static void remove_slot(FactSet *set, const Route *route) {
+        Fact first = fact_of_route(route);
+        size_t index;
+
+        first.route.protocol = OURS_PROTOCOL;
+        (void)array_search(&set->facts, &first, compare_facts, &index);
+        while (index < set->facts.n) {
+                const Fact *fact = array_at(&set->facts, index);
+
+                if (fact->kind != FACT_ROUTE || route_compare_slot(&fact->route, route) != 0)
+                        break;
+                array_remove(&set->facts, index);
+        }
+}
+
 static int merge_one_by_one(FactSet *set, const Array *changes) {
         const FactChange *change;
 
         ARRAY_FOREACH(change, changes) {
+                if (change->takes_slot)
+                        remove_slot(set, &change->fact.route);
                 if (change->removed)
                         (void)fact_set_remove(set, &change->fact); /* already gone is fine */
                 else if (fact_set_put(set, &change->fact) < 0)
                         return -ENOMEM;
         }
         return 0;
+}
+
+/* Few changes cost less as searches and moves than as a new array; slots need their order. */
+static bool fits_one_by_one(const Array *changes) {
+        const FactChange *change;
+
+        if (changes->n <= 8)
+                return true;
+        ARRAY_FOREACH(change, changes) {
+                if (change->takes_slot)
+                        return true;
+        }
+        return false;
 }
 
 int fact_set_merge(FactSet *set, Array *changes) {
@@ -88,7 +119,7 @@ int fact_set_merge(FactSet *set, Array *changes) {
         size_t i = 0;
         int r;
 
-        if (changes->n <= 8)
+        if (fits_one_by_one(changes))
                 return merge_one_by_one(set, changes);
 
         r = array_sort(changes, compare_changes);

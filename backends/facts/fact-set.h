@@ -22,6 +22,8 @@ typedef struct FactChange {
         Fact fact;
         bool removed;
         bool by_us;      /* the echo of our own request */
+        bool takes_slot; /* a route that replaced (NLM_F_REPLACE) whatever was in its slot: all of
+                          * other hops, owners and gateways there go */
         uint32_t author; /* netlink port of who asked for it, often a process id; 0: the kernel */
 } FactChange;
 

@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 
 #include "backends/base/cleanup.h"
+#include "backends/facts/ours.h"
 
 #define COMPARE(x, y)                                                                              \
         do {                                                                                       \
@@ -17,7 +18,7 @@
                         return (x) < (y) ? -1 : 1;                                                 \
         } while (0)
 
-int route_compare_key(const Route *a, const Route *b) {
+int route_compare_slot(const Route *a, const Route *b) {
         int c;
 
         COMPARE(a->table, b->table);
@@ -25,8 +26,21 @@ int route_compare_key(const Route *a, const Route *b) {
         if (c != 0)
                 return c;
         COMPARE(a->metric, b->metric);
-        COMPARE(a->hop, b->hop);
         return 0;
+}
+
+int route_compare_key(const Route *a, const Route *b) {
+        bool a_is_ours = a->protocol == OURS_PROTOCOL, b_is_ours = b->protocol == OURS_PROTOCOL;
+        int c = route_compare_slot(a, b);
+
+        if (c != 0)
+                return c;
+        COMPARE(b_is_ours, a_is_ours);
+        if (a_is_ours)
+                return 0;
+        COMPARE(a->hop, b->hop);
+        COMPARE(a->ifindex, b->ifindex);
+        return address_compare(&a->gateway, &b->gateway);
 }
 
 int route_compare_value(const Route *a, const Route *b) {

@@ -37,7 +37,13 @@ typedef struct Route {
         uint32_t mtu;     /* RTAX_MTU; 0: the device's */
 } Route;
 
-/* Same slot in the kernel: table, destination, metric, hop. Sorts by table first. */
+/* The slot a kernel lookup finds: table, destination, metric. Sorts by table first. */
+int route_compare_slot(const Route *a, const Route *b);
+
+/*
+ * The slot and whether it is ours; foreign routes are kept apart by hop,
+ * device and gateway too, since the kernel may hold several in one slot.
+ */
 int route_compare_key(const Route *a, const Route *b);
 int route_compare_value(const Route *a, const Route *b);
 

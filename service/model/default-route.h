@@ -13,13 +13,14 @@
 #include <stdbool.h>
 
 #include "backends/facts/fact-set.h"
+#include "backends/facts/ours.h"
 
 typedef struct DefaultRoute {
         bool present;
         Route route; /* gateway, ifindex, metric, table, protocol; mtu is the route's or device's */
         char device[IFNAMSIZ];
-        Mac gateway_mac;  /* empty: not known (yet), or no gateway */
-        Address source;   /* preferred source, or the link's first fit address; may be unset */
+        Mac gateway_mac; /* empty: not known (yet), or no gateway */
+        Address source;  /* preferred source, or the link's first fit address; may be unset */
 } DefaultRoute;
 
 /* @tunnel_device: the device set as tunnel, "" for none. */

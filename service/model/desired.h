@@ -5,23 +5,51 @@
  * Intent + observed links, addresses and defaults → the facts we want.
  */
 
+#include <sys/socket.h>
+
 #include "backends/facts/fact-set.h"
 #include "backends/facts/ours.h"
 #include "service/model/default-route.h"
 #include "service/model/intent.h"
 
-/* What the intent becomes facts by. Borrowed for the call. */
+/* What the intent becomes facts by. Borrowed. */
 typedef struct DesiredInput {
         const Intent *intent;
         const FactSet *observed;
         Ours ours;
 } DesiredInput;
 
+/* What becomes of a family while a tunnel is set. */
+typedef enum TunnelFamily {
+        TUNNEL_FAMILY_OPEN,    /* left alone */
+        TUNNEL_FAMILY_CARRIED, /* through the tunnel */
+        TUNNEL_FAMILY_BLOCKED, /* unreachable: fail-closed */
+} TunnelFamily;
+
+const char *tunnel_family_name(TunnelFamily family);
+
+/* What is looked up once; a value that keeps its input borrowed. [0] is IPv4, [1] IPv6. */
+typedef struct DesiredView {
+        DesiredInput input;
+        bool has_tunnel_link;
+        Link tunnel_link;
+        DefaultRoute best[2];
+        bool overridden[2]; /* somebody else's tunnel takes what main would send by the best */
+        TunnelFamily tunnel[2];
+} DesiredView;
+
+DesiredView desired_view(const DesiredInput *input);
+
+/* The index of a family in the arrays above. */
+static inline int family_slot(int family) {
+        return family == AF_INET6;
+}
+
 /*
  * @ret is replaced by the desired facts (all carry our protocol).
  * Return: 0; -ENOMEM.
  */
-int desired_build(const DesiredInput *input, FactSet *ret);
+int desired_build(const DesiredView *view, FactSet *ret);
 
 /*
  * Whether the system can do what @change asks for right now: the devices it
@@ -40,18 +68,8 @@ const char *wanted_state_name(WantedState state);
 #define STATE_REASON_MAX 128
 
 /* How a wanted route stands; @reason is "" when installed. */
-WantedState desired_route_state(const DesiredInput *input, const FactSet *desired,
-        const WantedRoute *wanted, char reason[static STATE_REASON_MAX]);
-
-/* What becomes of a family while a tunnel is set. */
-typedef enum TunnelFamily {
-        TUNNEL_FAMILY_OPEN,    /* left alone */
-        TUNNEL_FAMILY_CARRIED, /* through the tunnel */
-        TUNNEL_FAMILY_BLOCKED, /* unreachable: fail-closed */
-} TunnelFamily;
-
-const char *tunnel_family_name(TunnelFamily family);
-TunnelFamily desired_tunnel_family(const DesiredInput *input, int family);
+WantedState desired_route_state(
+        const DesiredView *view, const WantedRoute *wanted, char reason[static STATE_REASON_MAX]);
 
 /* The link of that name; NULL. */
 const Link *desired_find_link(const FactSet *observed, const char *name);

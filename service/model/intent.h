@@ -81,7 +81,7 @@ typedef struct Intent {
 #define INTENT_INIT                                                                                \
         (Intent) {                                                                                 \
                 .owners = ARRAY_INIT(Owner), .routes = ARRAY_INIT(WantedRoute),                    \
-                .tunnel = {.bypass = ARRAY_INIT(Prefix) },                                         \
+                .tunnel = { .bypass = ARRAY_INIT(Prefix) },                                        \
         }
 
 /* By slot (table, destination, metric), then owner. */
@@ -132,7 +132,7 @@ typedef struct IntentChange {
 #define INTENT_CHANGE_INIT                                                                         \
         (IntentChange) {                                                                           \
                 .routes = ARRAY_INIT(WantedRoute), .matches = ARRAY_INIT(RouteMatch),              \
-                .tunnel = {.bypass = ARRAY_INIT(Prefix) },                                         \
+                .tunnel = { .bypass = ARRAY_INIT(Prefix) },                                        \
         }
 
 void intent_change_clear(IntentChange *change);

@@ -20,3 +20,6 @@ int plan_make(const FactSet *desired, const FactSet *observed, Array *ret);
 
 /* What @observed becomes when @operation succeeds, as changes (Array of FactChange). */
 int plan_append_effect(const Operation *operation, Array *changes);
+
+/* Whether @observed holds what @desired asks for. */
+bool plan_is_satisfied(const Fact *desired, const FactSet *observed);

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "service/model/desired.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+
+#include "service/model/plan.h"
+
+/*
+ * Metrics inside the tunnel table. What a client puts there by name comes
+ * first (metric 0, IPv6: as given), then what goes around, then the LAN.
+ */
+#define METRIC_TUNNEL 1
+#define METRIC_AROUND 1
+#define METRIC_LAN 2
+#define METRIC_LAN_OTHER_LINK 16 /* + ifindex: a second link into the same LAN */
+
+/* One build: what is looked up once, and where the facts go. */
+typedef struct Build {
+        const DesiredView *view;
+        FactSet *facts;
+} Build;
+
+static const int families[2] = { AF_INET, AF_INET6 };
+
+static const char *const state_names[] = {
+        [WANTED_INSTALLED] = "installed",
+        [WANTED_WAITING] = "waiting",
+        [WANTED_CONFLICT] = "conflict",
+};
+
+const char *wanted_state_name(WantedState state) {
+        return state_names[state];
+}
+
+static const char *const tunnel_family_names[] = {
+        [TUNNEL_FAMILY_OPEN] = "open",
+        [TUNNEL_FAMILY_CARRIED] = "carried",
+        [TUNNEL_FAMILY_BLOCKED] = "blocked",
+};
+
+const char *tunnel_family_name(TunnelFamily family) {
+        return tunnel_family_names[family];
+}
+
+const Link *desired_find_link(const FactSet *observed, const char *name) {
+        const Fact *facts;
+        size_t n;
+
+        facts = fact_set_of_kind(observed, FACT_LINK, &n);
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(facts[i].link.name, name) == 0)
+                        return &facts[i].link;
+        return NULL;
+}
+
+const Link *desired_find_link_by_index(const FactSet *observed, uint32_t ifindex) {
+        const Fact *fact = fact_set_find(
+                observed, &(Fact){ .kind = FACT_LINK, .link = { .ifindex = ifindex } });
+
+        return fact ? &fact->link : NULL;
+}
+
+/* Whether packets of @family can start from @link with an address that is known elsewhere. */
+static bool link_has_address(const FactSet *observed, const Link *link, int family) {
+        const Fact *facts;
+        size_t n;
+
+        facts = fact_set_of_kind(observed, FACT_LINK_ADDRESS, &n);
+        for (size_t i = 0; i < n; i++) {
+                const LinkAddress *a = &facts[i].link_address;
+
+                if (a->ifindex == link->ifindex && a->address.family == family &&
+                        a->scope == RT_SCOPE_UNIVERSE)
+                        return true;
+        }
+        return false;
+}
+
+static TunnelFamily find_tunnel_family(const DesiredInput *input, int family) {
+        const WantedTunnel *tunnel = &input->intent->tunnel;
+        Carry carry = family == AF_INET ? tunnel->ipv4 : tunnel->ipv6;
+        const Link *link;
+
+        if (!intent_has_tunnel(input->intent))
+                return TUNNEL_FAMILY_OPEN;
+
+        link = desired_find_link(input->observed, tunnel->device);
+        if (link && (link->flags & IFF_UP) && carry != CARRY_NO &&
+                (carry == CARRY_YES || link_has_address(input->observed, link, family)))
+                return TUNNEL_FAMILY_CARRIED;
+        return tunnel->fail_closed ? TUNNEL_FAMILY_BLOCKED : TUNNEL_FAMILY_OPEN;
+}
+
+static int put_route(Build *build, const Route *route) {
+        Fact fact = fact_of_route(route);
+
+        fact.route.protocol = OURS_PROTOCOL;
+        return fact_set_append(build->facts, &fact);
+}
+
+/* The route of @destination in the tunnel table, to be filled further. */
+static Route tunnel_table_route(const Build *build, Prefix destination, uint32_t metric) {
+        return (Route){ .destination = destination,
+                .table = build->view->input.ours.tunnel_table,
+                .metric = metric,
+                .type = RTN_UNICAST };
+}
+
+/* What goes around our tunnel falls through to the main table, whatever default that has now. */
+static int put_throw(Build *build, const Prefix *destination) {
+        Route route = tunnel_table_route(build, *destination, METRIC_AROUND);
+
+        route.type = RTN_THROW;
+        return put_route(build, &route);
+}
+
+static int put_rule(Build *build, int family) {
+        const Ours *ours = &build->view->input.ours;
+        Rule rule = { .family = (uint8_t)family,
+                .action = FR_ACT_TO_TBL,
+                .protocol = OURS_PROTOCOL,
+                .invert = true,
+                .priority = ours->rule_priority,
+                .table = ours->tunnel_table,
+                .mark = ours->mark,
+                .mark_mask = ours->mark_mask,
+                .suppress_prefixlength = RULE_NO_SUPPRESS };
+        Fact fact = fact_of_rule(&rule);
+
+        return fact_set_append(build->facts, &fact);
+}
+
+/*
+ * The on-link private prefixes of all links but tunnels, by device and without
+ * a gateway: what DHCP announces (option 121, a public prefix as local) has no
+ * say here.
+ */
+static int put_lan(Build *build, int family) {
+        static const Prefix link_local = { AF_INET6, 10, { 0xfe, 0x80 } };
+        const DesiredView *view = build->view;
+        const DesiredInput *input = &view->input;
+        const DefaultRoute *best = &build->view->best[family_slot(family)];
+        const Fact *facts;
+        size_t n;
+        int r = 0;
+
+        /* Link-local addresses are on every link; the main table has them by their device. */
+        if (family == AF_INET6)
+                r = put_throw(build, &link_local);
+
+        facts = fact_set_of_kind(input->observed, FACT_LINK_ADDRESS, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const LinkAddress *a = &facts[i].link_address;
+                const Link *link = desired_find_link_by_index(input->observed, a->ifindex);
+                Prefix prefix = link_address_prefix(a);
+                Route route;
+
+                if (prefix.family != family || !prefix_is_private(&prefix) || !link ||
+                        !(link->flags & IFF_UP) || (link->flags & IFF_LOOPBACK) ||
+                        strcmp(link->name, input->intent->tunnel.device) == 0 ||
+                        link_is_tunnel(link) != LINK_TUNNEL_NO ||
+                        (family == AF_INET6 && prefix_covers(&link_local, &prefix)))
+                        continue;
+
+                route = tunnel_table_route(build, prefix, METRIC_LAN_OTHER_LINK + link->ifindex);
+                if (best->present && best->route.ifindex == link->ifindex)
+                        route.metric = METRIC_LAN;
+                route.ifindex = link->ifindex;
+                r = put_route(build, &route);
+        }
+        return r;
+}
+
+static int put_tunnel_family(Build *build, int family) {
+        const WantedTunnel *tunnel = &build->view->input.intent->tunnel;
+        TunnelFamily how = build->view->tunnel[family_slot(family)];
+        const Prefix *bypass;
+        Route route;
+        int r;
+
+        if (how == TUNNEL_FAMILY_OPEN)
+                return 0;
+
+        r = put_rule(build, family);
+        if (r < 0)
+                return r;
+
+        if (tunnel->fail_closed) {
+                route = tunnel_table_route(build, prefix_default(family), OURS_FAIL_CLOSED_METRIC);
+                route.type = RTN_UNREACHABLE;
+                r = put_route(build, &route);
+                if (r < 0)
+                        return r;
+        }
+        if (how == TUNNEL_FAMILY_CARRIED) {
+                route = tunnel_table_route(build, prefix_default(family), METRIC_TUNNEL);
+                route.ifindex = build->view->tunnel_link.ifindex;
+                route.mtu = tunnel->mtu;
+                r = put_route(build, &route);
+                if (r < 0)
+                        return r;
+        }
+
+        ARRAY_FOREACH(bypass, &tunnel->bypass) {
+                if (bypass->family != family)
+                        continue;
+                r = put_throw(build, bypass);
+                if (r < 0)
+                        return r;
+        }
+        return tunnel->allow_lan ? put_lan(build, family) : 0;
+}
+
+/* How one wanted route becomes facts: around our tunnel, in its own table, or both, or not yet. */
+typedef struct Realisation {
+        bool around;   /* a throw in the tunnel table */
+        bool in_table; /* `route` in its table */
+        Route route;
+        const char *wait; /* NULL, or what it waits for: a format for one name */
+        const char *wait_name;
+} Realisation;
+
+static Realisation realise_symbolic(const DesiredView *view, const WantedRoute *wanted) {
+        int slot = family_slot(wanted->route.destination.family);
+        const DefaultRoute *best = &view->best[slot];
+        bool through_rule = view->tunnel[slot] != TUNNEL_FAMILY_OPEN;
+        Realisation real = { .route = wanted->route };
+
+        if (!best->present) {
+                real.wait = "there is no %s default route";
+                real.wait_name = family_name(wanted->route.destination.family);
+        }
+
+        if (wanted->route.table == view->input.ours.tunnel_table) {
+                real.in_table = true;
+                real.route.type = RTN_THROW;
+                return real;
+        }
+
+        real.around = through_rule && wanted->route.table == RT_TABLE_MAIN &&
+                      wanted->route.destination.length > 0;
+        real.in_table = best->present && (!real.around || view->overridden[slot]);
+        real.route.gateway = best->route.gateway;
+        real.route.ifindex = best->route.ifindex;
+        real.route.onlink = best->route.onlink;
+        real.route.source = best->route.source;
+        return real;
+}
+
+/* Whether a route by this gateway or device leads into our tunnel. */
+static bool leads_into_tunnel(const DesiredView *view, const WantedRoute *wanted) {
+        const Fact *facts;
+        size_t n;
+
+        if (!view->has_tunnel_link)
+                return strcmp(wanted->device, view->input.intent->tunnel.device) == 0;
+        if (wanted->device[0])
+                return strcmp(wanted->device, view->tunnel_link.name) == 0;
+
+        facts = fact_set_of_kind(view->input.observed, FACT_LINK_ADDRESS, &n);
+        for (size_t i = 0; i < n; i++) {
+                Prefix prefix = link_address_prefix(&facts[i].link_address);
+
+                if (facts[i].link_address.ifindex == view->tunnel_link.ifindex &&
+                        prefix_contains(&prefix, &wanted->route.gateway))
+                        return true;
+        }
+        return false;
+}
+
+static Realisation realise_real(const DesiredView *view, const WantedRoute *wanted) {
+        int slot = family_slot(wanted->route.destination.family);
+        Realisation real = { .route = wanted->route, .in_table = true };
+
+        if (wanted->device[0]) {
+                const Link *link = desired_find_link(view->input.observed, wanted->device);
+
+                if (!link || !(link->flags & IFF_UP)) {
+                        real.in_table = false;
+                        real.wait = link ? "device %s is down" : "there is no device %s";
+                        real.wait_name = wanted->device;
+                        return real;
+                }
+                real.route.ifindex = link->ifindex;
+        }
+
+        real.around = view->tunnel[slot] != TUNNEL_FAMILY_OPEN &&
+                      wanted->route.table == RT_TABLE_MAIN &&
+                      wanted->route.destination.length > 0 && !leads_into_tunnel(view, wanted);
+        return real;
+}
+
+static Realisation realise(const DesiredView *view, const WantedRoute *wanted) {
+        return wanted->symbolic ? realise_symbolic(view, wanted) : realise_real(view, wanted);
+}
+
+DesiredView desired_view(const DesiredInput *input) {
+        const char *device = input->intent->tunnel.device;
+        DesiredView view = { .input = *input };
+        const Link *link = device[0] ? desired_find_link(input->observed, device) : NULL;
+
+        if (link) {
+                view.has_tunnel_link = true;
+                view.tunnel_link = *link;
+        }
+        for (int i = 0; i < 2; i++) {
+                view.best[i] = default_route_find(input->observed, families[i], device);
+                view.overridden[i] = default_route_is_overridden(
+                        input->observed, families[i], device, &view.best[i]);
+                view.tunnel[i] = find_tunnel_family(input, families[i]);
+        }
+        return view;
+}
+
+int desired_build(const DesiredView *view, FactSet *ret) {
+        Build build = { .view = view, .facts = ret };
+        const WantedRoute *wanted;
+        int r = 0;
+
+        ret->facts.n = 0;
+
+        /* Of equal slots the first appended stays: what clients name goes before what follows. */
+        ARRAY_FOREACH(wanted, &view->input.intent->routes) {
+                Realisation real = realise(view, wanted);
+
+                if (real.in_table)
+                        r = put_route(&build, &real.route);
+                if (r >= 0 && real.around)
+                        r = put_throw(&build, &wanted->route.destination);
+                if (r < 0)
+                        return r;
+        }
+        for (int i = 0; r >= 0 && i < 2; i++)
+                r = put_tunnel_family(&build, families[i]);
+
+        return r < 0 ? r : fact_set_sort(ret);
+}
+
+int desired_check(const FactSet *observed, const IntentChange *change, Refusal *why) {
+        const WantedRoute *wanted;
+
+        if (change->kind == INTENT_SET_TUNNEL &&
+                !desired_find_link(observed, change->tunnel.device))
+                return refusal_set(why, REFUSAL_NO_SUCH_LINK,
+                        "there is no device '%s': create the tunnel device first",
+                        change->tunnel.device);
+
+        if (change->kind != INTENT_ADD_ROUTES)
+                return 0;
+
+        ARRAY_FOREACH(wanted, &change->routes) {
+                char destination[PREFIX_TEXT_MAX];
+
+                if (wanted->device[0] && !desired_find_link(observed, wanted->device))
+                        return refusal_set(why, REFUSAL_NO_SUCH_LINK,
+                                "route to %s: there is no device '%s'",
+                                prefix_format(&wanted->route.destination, destination),
+                                wanted->device);
+        }
+        return 0;
+}
+
+WantedState desired_route_state(
+        const DesiredView *view, const WantedRoute *wanted, char reason[static STATE_REASON_MAX]) {
+        Realisation real = realise(view, wanted);
+
+        reason[0] = '\0';
+
+        if (real.wait) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+                (void)snprintf(reason, STATE_REASON_MAX, real.wait, real.wait_name);
+#pragma GCC diagnostic pop
+                return WANTED_WAITING;
+        }
+        if (real.in_table) {
+                Fact fact = fact_of_route(&real.route);
+
+                fact.route.protocol = OURS_PROTOCOL;
+                if (!plan_is_satisfied(&fact, view->input.observed)) {
+                        (void)snprintf(reason, STATE_REASON_MAX, "the kernel does not hold it");
+                        return WANTED_WAITING;
+                }
+        }
+        return WANTED_INSTALLED;
+}

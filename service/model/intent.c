@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "service/model/intent.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "backends/base/cleanup.h"
+
+static const char *const lifetime_names[_LIFETIME_MAX] = {
+        [LIFETIME_BOOT] = "boot",
+        [LIFETIME_CLIENT] = "client",
+};
+
+const char *lifetime_name(Lifetime lifetime) {
+        assert(lifetime < _LIFETIME_MAX);
+        return lifetime_names[lifetime];
+}
+
+int lifetime_parse(const char *name) {
+        for (int i = 0; i < _LIFETIME_MAX; i++)
+                if (strcmp(lifetime_names[i], name) == 0)
+                        return i;
+        return -EINVAL;
+}
+
+int owner_compare(const Owner *a, const Owner *b) {
+        if (a->uid != b->uid)
+                return a->uid < b->uid ? -1 : 1;
+        return strcmp(a->name, b->name);
+}
+
+static int wanted_route_compare_slot(const void *a, const void *b) {
+        return route_compare_slot(
+                &((const WantedRoute *)a)->route, &((const WantedRoute *)b)->route);
+}
+
+int wanted_route_compare(const void *a, const void *b) {
+        const WantedRoute *x = a, *y = b;
+        int c = wanted_route_compare_slot(x, y);
+
+        if (c != 0)
+                return c;
+        return x->owner < y->owner ? -1 : x->owner > y->owner;
+}
+
+/* Whether both ask for the same, whoever asks. */
+static bool wanted_route_same(const WantedRoute *a, const WantedRoute *b) {
+        return route_compare_value(&a->route, &b->route) == 0 && a->symbolic == b->symbolic &&
+               strcmp(a->device, b->device) == 0;
+}
+
+static bool wanted_tunnel_same(const WantedTunnel *a, const WantedTunnel *b) {
+        if (strcmp(a->device, b->device) != 0 || a->ipv4 != b->ipv4 || a->ipv6 != b->ipv6 ||
+                a->mtu != b->mtu || a->allow_lan != b->allow_lan ||
+                a->fail_closed != b->fail_closed || a->owner != b->owner ||
+                a->bypass.n != b->bypass.n)
+                return false;
+        for (size_t i = 0; i < a->bypass.n; i++)
+                if (prefix_compare(array_at(&a->bypass, i), array_at(&b->bypass, i)) != 0)
+                        return false;
+        return true;
+}
+
+static int wanted_tunnel_copy(WantedTunnel *to, const WantedTunnel *from) {
+        Array bypass = to->bypass;
+        int r = array_copy(&bypass, &from->bypass);
+
+        if (r < 0) {
+                to->bypass = bypass; /* may have moved */
+                return r;
+        }
+        *to = *from;
+        to->bypass = bypass;
+        return 0;
+}
+
+static void wanted_tunnel_clear(WantedTunnel *tunnel) {
+        array_clear(&tunnel->bypass);
+        *tunnel = (WantedTunnel){ .bypass = ARRAY_INIT(Prefix) };
+}
+
+void intent_clear(Intent *intent) {
+        array_clear(&intent->owners);
+        array_clear(&intent->routes);
+        wanted_tunnel_clear(&intent->tunnel);
+}
+
+int intent_copy(Intent *to, const Intent *from) {
+        if (array_copy(&to->owners, &from->owners) < 0 ||
+                array_copy(&to->routes, &from->routes) < 0)
+                return -ENOMEM;
+        return wanted_tunnel_copy(&to->tunnel, &from->tunnel);
+}
+
+bool intent_has_tunnel(const Intent *intent) {
+        return intent->tunnel.device[0] != '\0';
+}
+
+bool intent_is_empty(const Intent *intent) {
+        return intent->routes.n == 0 && !intent_has_tunnel(intent);
+}
+
+const Owner *intent_owner(const Intent *intent, uint32_t index) {
+        return array_at(&intent->owners, index);
+}
+
+Lifetime intent_owner_lifetime(const Intent *intent, uint32_t index) {
+        return intent_owner(intent, index)->name[0] ? LIFETIME_CLIENT : LIFETIME_BOOT;
+}
+
+void intent_change_clear(IntentChange *change) {
+        array_clear(&change->routes);
+        array_clear(&change->matches);
+        array_clear(&change->tunnel.bypass);
+}
+
+static int owner_find(const Intent *intent, const Owner *owner) {
+        for (size_t i = 0; i < intent->owners.n; i++)
+                if (owner_compare(array_at(&intent->owners, i), owner) == 0)
+                        return (int)i;
+        return -ENOENT;
+}
+
+/* Return: an array that says of each owner whether anything is theirs; NULL without memory. */
+static bool *owners_in_use(const Intent *intent) {
+        bool *used = calloc(intent->owners.n + 1, sizeof(bool));
+        const WantedRoute *wanted;
+
+        if (!used)
+                return NULL;
+        if (intent_has_tunnel(intent))
+                used[intent->tunnel.owner] = true;
+        ARRAY_FOREACH(wanted, &intent->routes)
+        used[wanted->owner] = true;
+        return used;
+}
+
+/* Return: the owner's index; -EPERM with @why at the limit of leases; -ENOMEM. */
+static int owner_find_or_add(Intent *intent, const Owner *owner, Refusal *why) {
+        CLEANUP_FREE bool *used = NULL;
+        int index = owner_find(intent, owner), unused = -1;
+        uint32_t n_leases = 0;
+
+        if (index >= 0)
+                return index;
+
+        used = owners_in_use(intent);
+        if (!used)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < intent->owners.n; i++) {
+                const Owner *known = intent_owner(intent, (uint32_t)i);
+
+                if (!used[i])
+                        unused = (int)i;
+                else if (known->name[0] && known->uid == owner->uid)
+                        n_leases++;
+        }
+
+        if (owner->name[0] && n_leases >= INTENT_LEASES_PER_USER_MAX)
+                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
+                        "user %u holds %u client leases already: end some, or use lifetime 'boot'",
+                        owner->uid, n_leases);
+
+        if (unused >= 0) {
+                *(Owner *)array_at(&intent->owners, (size_t)unused) = *owner;
+                return unused;
+        }
+        return array_append(&intent->owners, owner) ? (int)intent->owners.n - 1 : -ENOMEM;
+}
+
+static size_t count_routes_of_user(const Intent *intent, uid_t uid) {
+        const WantedRoute *wanted;
+        size_t n = 0;
+
+        ARRAY_FOREACH(wanted, &intent->routes)
+        n += intent_owner(intent, wanted->owner)->uid == uid;
+        return n;
+}
+
+/* Checks @wanted against what holds its slot. Return: 1 new; 0 the owner has it; -EPERM. */
+static int check_slot(const Intent *intent, const WantedRoute *wanted, Refusal *why) {
+        char destination[PREFIX_TEXT_MAX];
+        size_t index;
+
+        (void)array_search(&intent->routes, wanted, wanted_route_compare_slot, &index);
+        for (; index < intent->routes.n; index++) {
+                const WantedRoute *held = array_at(&intent->routes, index);
+
+                if (wanted_route_compare_slot(held, wanted) != 0)
+                        break;
+                if (!wanted_route_same(held, wanted))
+                        return refusal_set(why, REFUSAL_ROUTE_EXISTS,
+                                "a different route to %s (table %u, metric %u) is managed for user "
+                                "%u already: remove it first, or choose another metric",
+                                prefix_format(&wanted->route.destination, destination),
+                                wanted->route.table, wanted->route.metric,
+                                intent_owner(intent, held->owner)->uid);
+                if (held->owner == wanted->owner)
+                        return 0;
+        }
+        return 1;
+}
+
+static int apply_add_routes(Intent *intent, const IntentChange *change, Refusal *why) {
+        CLEANUP(array_clear) Array added = ARRAY_INIT(WantedRoute);
+        const WantedRoute *asked;
+        int owner, r;
+
+        owner = owner_find_or_add(intent, &change->owner, why);
+        if (owner < 0)
+                return owner;
+
+        ARRAY_FOREACH(asked, &change->routes) {
+                WantedRoute wanted = *asked;
+
+                wanted.owner = (uint32_t)owner;
+                r = check_slot(intent, &wanted, why);
+                if (r < 0)
+                        return r;
+                if (r > 0 && !array_append(&added, &wanted))
+                        return -ENOMEM;
+        }
+        if (added.n == 0)
+                return 0;
+
+        if (count_routes_of_user(intent, change->owner.uid) + added.n > INTENT_ROUTES_PER_USER_MAX)
+                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
+                        "user %u would have more than %u routes: remove some first",
+                        change->owner.uid, INTENT_ROUTES_PER_USER_MAX);
+
+        if (array_sort(&added, wanted_route_compare) < 0 ||
+                array_reserve(&intent->routes, added.n) < 0)
+                return -ENOMEM;
+
+        for (size_t i = 1; i < added.n; i++) {
+                const WantedRoute *a = array_at(&added, i - 1), *b = array_at(&added, i);
+                char destination[PREFIX_TEXT_MAX];
+
+                if (wanted_route_compare_slot(a, b) == 0)
+                        return refusal_set(why, REFUSAL_INVALID_ARGS,
+                                "the request holds two routes to %s of the same table and metric",
+                                prefix_format(&b->route.destination, destination));
+        }
+
+        ARRAY_FOREACH(asked, &added)
+        (void)array_append(&intent->routes, asked); /* room is reserved */
+        return array_sort(&intent->routes, wanted_route_compare) < 0 ? -ENOMEM : 1;
+}
+
+static bool match_route(const RouteMatch *match, const WantedRoute *wanted) {
+        const Route *route = &wanted->route;
+
+        if (route->table != match->table ||
+                prefix_compare(&route->destination, &match->destination) != 0)
+                return false;
+        if (!match->any_metric && route->metric != match->metric)
+                return false;
+        return match->any_node || (wanted->symbolic == match->symbolic &&
+                                          address_compare(&route->gateway, &match->gateway) == 0 &&
+                                          strcmp(wanted->device, match->device) == 0);
+}
+
+static int refuse_no_such_route(const RouteMatch *match, const Owner *other, Refusal *why) {
+        char destination[PREFIX_TEXT_MAX];
+
+        (void)prefix_format(&match->destination, destination);
+        if (other)
+                return refusal_set(why, REFUSAL_NO_SUCH_ROUTE,
+                        "the route to %s (table %u) belongs to user %u: say 'all' to remove it",
+                        destination, match->table, other->uid);
+        return refusal_set(why, REFUSAL_NO_SUCH_ROUTE,
+                "no managed route to %s (table %u) like that: see ListRoutes", destination,
+                match->table);
+}
+
+/* Marks what @match means in @doomed. Return: 0; -EPERM when that is nothing. */
+static int doom_matches(const Intent *intent, const IntentChange *change, const RouteMatch *match,
+        bool *doomed, Refusal *why) {
+        const WantedRoute first = { .route = { .table = match->table,
+                                            .destination = match->destination } };
+        const Owner *other = NULL;
+        bool any = false;
+        size_t index;
+
+        (void)array_search(&intent->routes, &first, wanted_route_compare_slot, &index);
+        for (; index < intent->routes.n; index++) {
+                const WantedRoute *wanted = array_at(&intent->routes, index);
+                const Owner *owner = intent_owner(intent, wanted->owner);
+
+                if (wanted->route.table != match->table ||
+                        prefix_compare(&wanted->route.destination, &match->destination) != 0)
+                        break;
+                if (!match_route(match, wanted))
+                        continue;
+                if (change->everybody || owner->uid == change->owner.uid)
+                        any = doomed[index] = true;
+                else
+                        other = owner;
+        }
+        return any ? 0 : refuse_no_such_route(match, other, why);
+}
+
+/* Drops the routes marked in @doomed. Return: whether there were any. */
+static bool drop_doomed(Intent *intent, const bool *doomed) {
+        WantedRoute *routes = intent->routes.items;
+        size_t n = 0, n_before = intent->routes.n;
+
+        for (size_t i = 0; i < n_before; i++)
+                if (!doomed[i])
+                        routes[n++] = routes[i];
+        intent->routes.n = n;
+        return n < n_before;
+}
+
+static int apply_remove_routes(Intent *intent, const IntentChange *change, Refusal *why) {
+        CLEANUP_FREE bool *doomed = NULL;
+        const RouteMatch *match;
+        int r;
+
+        doomed = calloc(intent->routes.n + 1, sizeof(bool));
+        if (!doomed)
+                return -ENOMEM;
+
+        ARRAY_FOREACH(match, &change->matches) {
+                r = doom_matches(intent, change, match, doomed, why);
+                if (r < 0)
+                        return r;
+        }
+        return drop_doomed(intent, doomed);
+}
+
+/* Drops every route whose owner is meant by @change. */
+static int apply_clear_routes(Intent *intent, const IntentChange *change) {
+        CLEANUP_FREE bool *doomed = NULL;
+
+        doomed = calloc(intent->routes.n + 1, sizeof(bool));
+        if (!doomed)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < intent->routes.n; i++) {
+                const WantedRoute *wanted = array_at(&intent->routes, i);
+                const Owner *owner = intent_owner(intent, wanted->owner);
+
+                if (change->kind == INTENT_DROP_CLIENT)
+                        doomed[i] = strcmp(owner->name, change->owner.name) == 0;
+                else
+                        doomed[i] = change->everybody || owner->uid == change->owner.uid;
+        }
+        return drop_doomed(intent, doomed);
+}
+
+static int apply_set_tunnel(Intent *intent, const IntentChange *change, Refusal *why) {
+        WantedTunnel *tunnel = &intent->tunnel;
+        WantedTunnel wanted;
+        int owner;
+
+        if (change->tunnel.bypass.n > INTENT_BYPASS_MAX)
+                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
+                        "%zu bypass entries; %u are allowed", change->tunnel.bypass.n,
+                        INTENT_BYPASS_MAX);
+
+        if (intent_has_tunnel(intent) && !change->replace) {
+                const Owner *holder = intent_owner(intent, tunnel->owner);
+
+                if (owner_compare(holder, &change->owner) != 0)
+                        return refusal_set(why, REFUSAL_TUNNEL_EXISTS,
+                                "the tunnel is %s, set by user %u%s%s: say 'replace' to take over",
+                                tunnel->device, holder->uid, holder->name[0] ? ", client " : "",
+                                holder->name);
+        }
+
+        owner = owner_find_or_add(intent, &change->owner, why);
+        if (owner < 0)
+                return owner;
+
+        wanted = change->tunnel; /* borrows the list for the comparison */
+        wanted.owner = (uint32_t)owner;
+        if (intent_has_tunnel(intent) && wanted_tunnel_same(tunnel, &wanted))
+                return 0;
+        return wanted_tunnel_copy(tunnel, &wanted) < 0 ? -ENOMEM : 1;
+}
+
+static int apply_unset_tunnel(Intent *intent, const IntentChange *change, Refusal *why) {
+        const Owner *holder;
+
+        if (!intent_has_tunnel(intent))
+                return refusal_set(why, REFUSAL_NO_TUNNEL, "no tunnel is set");
+
+        holder = intent_owner(intent, intent->tunnel.owner);
+        if (holder->uid != change->owner.uid && change->owner.uid != 0 && !change->everybody)
+                return refusal_set(why, REFUSAL_TUNNEL_EXISTS,
+                        "the tunnel %s was set by user %u: say 'all' to unset it all the same",
+                        intent->tunnel.device, holder->uid);
+
+        wanted_tunnel_clear(&intent->tunnel);
+        return 1;
+}
+
+static int apply_drop_client(Intent *intent, const IntentChange *change) {
+        bool dropped = false;
+
+        assert(change->owner.name[0]);
+
+        if (intent_has_tunnel(intent) &&
+                strcmp(intent_owner(intent, intent->tunnel.owner)->name, change->owner.name) == 0) {
+                wanted_tunnel_clear(&intent->tunnel);
+                dropped = true;
+        }
+        return apply_clear_routes(intent, change) > 0 || dropped;
+}
+
+int intent_apply(Intent *intent, const IntentChange *change, Refusal *why) {
+        switch (change->kind) {
+        case INTENT_ADD_ROUTES:
+                return apply_add_routes(intent, change, why);
+        case INTENT_REMOVE_ROUTES:
+                return apply_remove_routes(intent, change, why);
+        case INTENT_CLEAR_ROUTES:
+                return apply_clear_routes(intent, change);
+        case INTENT_SET_TUNNEL:
+                return apply_set_tunnel(intent, change, why);
+        case INTENT_UNSET_TUNNEL:
+                return apply_unset_tunnel(intent, change, why);
+        case INTENT_DROP_CLIENT:
+                return apply_drop_client(intent, change);
+        }
+        assert(false);
+        return -EINVAL;
+}
