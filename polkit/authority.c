@@ -1,0 +1,714 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "polkit/authority.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "backends/base/log.h"
+#include "polkit/polkit-call.h"
+
+/*
+ * Only names that leave, of anybody. A rule a sender would run into the 512 rules that dbus-daemon
+ * grants a connection as soon as some users ask for much.
+ */
+#define MATCH_NAME_LOST                                                                            \
+        "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"                \
+        "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''"
+
+typedef enum QueryState {
+        QUERY_ASKS_UID,    /* the bus daemon */
+        QUERY_ASKS_POLKIT, /* polkitd, and through it perhaps a person */
+        QUERY_ANSWERED,    /* its message is delivered again; freed when the loop is idle */
+} QueryState;
+
+typedef struct Query Query;
+
+/* One question to polkitd. */
+typedef struct Check {
+        Query *query;
+        const char *action;
+        sd_bus_slot *slot;        /* set while polkitd owes an answer */
+        char cancellation_id[32]; /* unique among the calls of this connection */
+        const char *permission;
+} Check;
+
+/* One message of a client that needs answers. Owned by the list of its authority. */
+struct Query {
+        Authority *authority;
+        Query *previous, *next;
+        sd_bus_message *message;
+        QueryState state;
+
+        sd_bus_slot *uid_slot;
+        uid_t uid; /* once it does not ask for it any more */
+
+        Check checks[AUTHORITY_ACTIONS_MAX];
+        size_t n_checks; /* 0: only the uid is wanted */
+
+        /* The second pass is wanted, with this answer. */
+        char *action;
+        char **details;
+        bool granted;
+        sd_bus_error error; /* set: refused */
+
+        /* The permissions are wanted. */
+        AuthorityPermissionsHandler on_permissions;
+        void *userdata;
+};
+
+struct Authority {
+        sd_bus *bus;
+        Query *queries; /* oldest last */
+        sd_bus_slot *name_lost_slot;
+        sd_event_source *sweep_source;
+        uint64_t last_check;
+};
+
+/* Details */
+
+static char **details_free(char **details) {
+        for (size_t i = 0; details && details[i]; i++)
+                free(details[i]);
+        free(details);
+        return NULL;
+}
+DEFINE_CLEANUP(char **, details_free)
+
+static size_t details_count(const char *const *details) {
+        size_t n = 0;
+
+        while (details && details[n])
+                n++;
+        return n;
+}
+
+static char **details_copy(const char *const *details) {
+        size_t n = details_count(details);
+        CLEANUP(details_free_p) char **copy = calloc(n + 1, sizeof(char *));
+
+        for (size_t i = 0; copy && i < n; i++) {
+                copy[i] = strdup(details[i]);
+                if (!copy[i])
+                        return NULL;
+        }
+        return TAKE(copy);
+}
+
+static bool details_equal(const char *const *a, const char *const *b) {
+        size_t n = details_count(a);
+
+        if (n != details_count(b))
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(a[i], b[i]) != 0)
+                        return false;
+        return true;
+}
+
+/* Queries */
+
+static Query *query_free(Query *query) {
+        if (!query)
+                return NULL;
+
+        if (query->previous)
+                query->previous->next = query->next;
+        else if (query->authority->queries == query)
+                query->authority->queries = query->next;
+        if (query->next)
+                query->next->previous = query->previous;
+
+        for (size_t i = 0; i < query->n_checks; i++)
+                sd_bus_slot_unref(query->checks[i].slot);
+        sd_bus_slot_unref(query->uid_slot);
+        sd_bus_message_unref(query->message);
+        sd_bus_error_free(&query->error);
+        details_free(query->details);
+        free(query->action);
+        free(query);
+        return NULL;
+}
+DEFINE_CLEANUP(Query *, query_free)
+
+static Query *query_new(Authority *authority, sd_bus_message *message) {
+        Query *query = calloc(1, sizeof(*query));
+
+        if (!query)
+                return NULL;
+
+        query->authority = authority;
+        query->message = sd_bus_message_ref(message);
+        query->next = authority->queries;
+        if (query->next)
+                query->next->previous = query;
+        authority->queries = query;
+        return query;
+}
+
+/* Messages are compared by address: the query holds a reference, so none is used twice. */
+static Query *authority_find_query(const Authority *authority, const sd_bus_message *message) {
+        for (Query *query = authority->queries; query; query = query->next)
+                if (query->message == message && !query->on_permissions)
+                        return query;
+        return NULL;
+}
+
+static const char *query_sender(const Query *query) {
+        return sd_bus_message_get_sender(query->message);
+}
+
+static unsigned authority_count_lookups(const Authority *authority, const char *sender) {
+        unsigned n = 0;
+
+        for (const Query *query = authority->queries; query; query = query->next)
+                n += query->state == QUERY_ASKS_UID && strcmp(query_sender(query), sender) == 0;
+        return n;
+}
+
+static unsigned authority_count_asking(const Authority *authority, uid_t uid) {
+        unsigned n = 0;
+
+        for (const Query *query = authority->queries; query; query = query->next)
+                n += query->state == QUERY_ASKS_POLKIT && query->uid == uid;
+        return n;
+}
+
+static bool authority_asks_polkit(const Authority *authority) {
+        for (const Query *query = authority->queries; query; query = query->next)
+                if (query->state == QUERY_ASKS_POLKIT)
+                        return true;
+        return false;
+}
+
+static void authority_watch_names(Authority *authority);
+
+/* Takes back what is still open at polkitd; a dialog on somebody's screen closes. */
+static void query_cancel_checks(Query *query) {
+        for (size_t i = 0; i < query->n_checks; i++) {
+                Check *check = &query->checks[i];
+                int r;
+
+                if (!check->slot)
+                        continue;
+
+                check->slot = sd_bus_slot_unref(check->slot);
+                r = polkit_cancel_check(query->authority->bus, check->cancellation_id);
+                if (r < 0)
+                        log_debug("Cannot cancel a question to polkit: %s", strerror(-r));
+        }
+}
+
+/* Answers */
+
+static int on_sweep(sd_event_source *source, void *userdata) {
+        Authority *authority = userdata;
+        Query *next;
+
+        for (Query *query = authority->queries; query; query = next) {
+                next = query->next;
+                if (query->state == QUERY_ANSWERED)
+                        query_free(query);
+        }
+        return 1;
+}
+
+static int query_redeliver(Query *query) {
+        Authority *authority = query->authority;
+        int r;
+
+        r = sd_bus_message_rewind(query->message, /* complete= */ true);
+        if (r < 0)
+                return r;
+
+        r = sd_bus_enqueue_for_read(authority->bus, query->message);
+        if (r < 0)
+                return r;
+
+        return sd_event_source_set_enabled(authority->sweep_source, SD_EVENT_ONESHOT);
+}
+
+static void query_hand_out_permissions(Query *query, int result) {
+        AuthorityPermission permissions[AUTHORITY_ACTIONS_MAX];
+        size_t n = result < 0 ? 0 : query->n_checks;
+
+        for (size_t i = 0; i < n; i++)
+                permissions[i] = (AuthorityPermission){
+                        .action = query->checks[i].action,
+                        .answer = query->checks[i].permission,
+                };
+
+        query->on_permissions(query->message, result, permissions, n, query->userdata);
+        query_free(query);
+}
+
+/* All is known: the one way out of a query whose client still waits. */
+static void query_finish(Query *query) {
+        Authority *authority = query->authority;
+        int r;
+
+        query->state = QUERY_ANSWERED;
+
+        if (query->on_permissions)
+                query_hand_out_permissions(query, 0);
+        else {
+                r = query_redeliver(query);
+                if (r < 0) {
+                        log_warning("Cannot deliver a message again: %s", strerror(-r));
+                        (void)sd_bus_reply_method_errorf(query->message, SD_BUS_ERROR_ACCESS_DENIED,
+                                "The service could not finish the authorization, try again.");
+                        query_free(query);
+                }
+        }
+
+        authority_watch_names(authority);
+}
+
+/* The sender is gone, or we are going: nothing of this query may have an effect any more. */
+static void query_abandon(Query *query) {
+        query_cancel_checks(query);
+        query->state = QUERY_ANSWERED;
+
+        if (query->on_permissions)
+                query_hand_out_permissions(query, -ECANCELED);
+        else
+                query_free(query);
+}
+
+static void query_refuse_limit(Query *query) {
+        (void)sd_bus_error_setf(&query->error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                "User %u already waits for %u authorizations, answer or cancel some first.",
+                (unsigned)query->uid, AUTHORITY_PENDING_PER_UID_MAX);
+}
+
+static void query_refuse_unchecked(Query *query, const char *what, const char *reason) {
+        (void)sd_bus_error_setf(&query->error, SD_BUS_ERROR_ACCESS_DENIED,
+                "%s cannot be checked, %s does not answer (%s): start it, or call as root.",
+                query->action ? query->action : "The caller", what, reason);
+}
+
+static void query_judge(Query *query, const PolkitAnswer *answer) {
+        if (answer->authorized)
+                query->granted = true;
+        else if (answer->challenge &&
+                 sd_bus_message_get_allow_interactive_authorization(query->message) <= 0)
+                (void)sd_bus_error_setf(&query->error,
+                        SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                        "%s needs a password: allow interactive authorization in the call "
+                        "(gdbus call --interactive), or call as root.",
+                        query->action);
+        else if (answer->challenge)
+                (void)sd_bus_error_setf(&query->error, SD_BUS_ERROR_ACCESS_DENIED,
+                        "%s needs a password and no authentication agent can ask for it: "
+                        "start one (pkttyagent, or that of the desktop), or call as root.",
+                        query->action);
+        else if (answer->dismissed)
+                (void)sd_bus_error_setf(&query->error, SD_BUS_ERROR_ACCESS_DENIED,
+                        "%s was not granted, the password dialog was closed: call again.",
+                        query->action);
+        else
+                (void)sd_bus_error_setf(&query->error, SD_BUS_ERROR_ACCESS_DENIED,
+                        "%s is not allowed to this caller: call as root, or have an administrator "
+                        "allow it by a rule in /etc/polkit-1/rules.d.",
+                        query->action);
+}
+
+/* What a reply that polkit_read_answer() did not understand says. */
+static const char *reply_reason(sd_bus_message *reply, int r) {
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+
+        if (error && error->message)
+                return error->message;
+        return strerror(-r);
+}
+
+static int on_polkit_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        Check *check = userdata;
+        Query *query = check->query;
+        PolkitAnswer answer = {};
+        int r;
+
+        check->slot = sd_bus_slot_unref(check->slot);
+
+        r = polkit_read_answer(reply, &answer);
+        if (r < 0)
+                log_debug("polkit on %s: %s", check->action, reply_reason(reply, r));
+
+        check->permission = answer.authorized ? "yes" : answer.challenge ? "auth" : "no";
+        if (!query->on_permissions) {
+                if (r < 0)
+                        query_refuse_unchecked(query, "polkit", reply_reason(reply, r));
+                else
+                        query_judge(query, &answer);
+        }
+
+        for (size_t i = 0; i < query->n_checks; i++)
+                if (query->checks[i].slot)
+                        return 1;
+
+        query_finish(query);
+        return 1;
+}
+
+/* Questions */
+
+static int query_submit_check(Query *query, Check *check) {
+        Authority *authority = query->authority;
+        bool interactive;
+
+        interactive = !query->on_permissions &&
+                      sd_bus_message_get_allow_interactive_authorization(query->message) > 0;
+
+        (void)snprintf(check->cancellation_id, sizeof(check->cancellation_id), "talpid-%" PRIu64,
+                ++authority->last_check);
+
+        return polkit_submit_check(authority->bus, &check->slot, on_polkit_answer, check,
+                query_sender(query), check->action, (const char *const *)query->details,
+                interactive, check->cancellation_id);
+}
+
+/*
+ * Asks what is to be asked of a caller whose uid is known. Return: 1 all is known already, the
+ * error is set if that is a refusal; 0 polkitd was asked.
+ */
+static int query_ask(Query *query) {
+        int r = 0;
+
+        if (query->uid == 0) {
+                query->granted = true;
+                for (size_t i = 0; i < query->n_checks; i++)
+                        query->checks[i].permission = "yes";
+                return 1;
+        }
+
+        for (size_t i = 0; i < query->n_checks; i++)
+                query->checks[i].permission = "no";
+
+        if (authority_count_asking(query->authority, query->uid) >= AUTHORITY_PENDING_PER_UID_MAX) {
+                query_refuse_limit(query);
+                return 1;
+        }
+
+        /*
+         * The watch comes before the question: a sender that leaves in between is unknown to
+         * polkitd, and one that leaves later is seen.
+         */
+        query->state = QUERY_ASKS_POLKIT;
+        authority_watch_names(query->authority);
+
+        for (size_t i = 0; r >= 0 && i < query->n_checks; i++)
+                r = query_submit_check(query, &query->checks[i]);
+        if (r < 0) {
+                query_cancel_checks(query);
+                query_refuse_unchecked(query, "polkit", strerror(-r));
+                return 1;
+        }
+        return 0;
+}
+
+static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        Query *query = userdata;
+        uint32_t uid;
+        int r;
+
+        query->uid_slot = sd_bus_slot_unref(query->uid_slot);
+
+        if (sd_bus_message_is_method_error(reply, NULL))
+                r = -sd_bus_message_get_errno(reply);
+        else
+                r = sd_bus_message_read(reply, "u", &uid);
+        if (r < 0) {
+                query->uid = (uid_t)-1;
+                for (size_t i = 0; i < query->n_checks; i++)
+                        query->checks[i].permission = "no";
+                query_refuse_unchecked(query, "the bus", reply_reason(reply, r));
+                query_finish(query);
+                return 1;
+        }
+
+        query->uid = uid;
+        if (query->n_checks == 0 || query_ask(query) > 0)
+                query_finish(query);
+        return 1;
+}
+
+/* Return: 0 asked, the query is on its way; negative errno, the error says why. */
+static int query_start(Query *query, sd_bus_error *ret_error) {
+        const char *sender = query_sender(query);
+        int r;
+
+        if (authority_count_lookups(query->authority, sender) > AUTHORITY_LOOKUPS_PER_SENDER_MAX)
+                return sd_bus_error_setf(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                        "%s calls faster than it can be authorized, wait for some replies.",
+                        sender);
+
+        r = sd_bus_call_method_async(query->authority->bus, &query->uid_slot,
+                "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                "GetConnectionUnixUser", on_uid, query, "s", sender);
+        if (r < 0)
+                return sd_bus_error_setf(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
+                        "The caller cannot be identified: %s", strerror(-r));
+        return 0;
+}
+
+static int check_has_sender(sd_bus_message *message, sd_bus_error *ret_error) {
+        if (sd_bus_message_get_sender(message))
+                return 0;
+
+        return sd_bus_error_set(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
+                "Who calls is known on a message bus only, not on a direct connection.");
+}
+
+static int refuse_without_memory(sd_bus_error *ret_error) {
+        return sd_bus_error_set(
+                ret_error, SD_BUS_ERROR_NO_MEMORY, "There is no memory to check the caller.");
+}
+
+static int query_set_question(Query *query, const char *action, const char *const *details) {
+        query->action = strdup(action);
+        query->details = details_copy(details);
+        if (!query->action || !query->details)
+                return -ENOMEM;
+
+        query->checks[0] = (Check){ .query = query, .action = query->action };
+        query->n_checks = 1;
+        return 0;
+}
+
+/* The first time that this message is seen. */
+static int authority_ask(Authority *authority, sd_bus_message *message, const char *action,
+        const char *const *details, sd_bus_error *ret_error) {
+        CLEANUP(query_free_p) Query *query = NULL;
+        int r;
+
+        r = check_has_sender(message, ret_error);
+        if (r < 0)
+                return r;
+
+        query = query_new(authority, message);
+        if (!query)
+                return refuse_without_memory(ret_error);
+
+        if (action && query_set_question(query, action, details) < 0)
+                return refuse_without_memory(ret_error);
+
+        r = query_start(query, ret_error);
+        if (r < 0)
+                return r;
+
+        (void)TAKE(query); /* the list owns it */
+        return 0;
+}
+
+static int query_answer(const Query *query, sd_bus_error *ret_error) {
+        if (query->granted)
+                return 1;
+        if (sd_bus_error_is_set(&query->error))
+                return sd_bus_error_copy(ret_error, &query->error);
+
+        return sd_bus_error_setf(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
+                "%s is still being asked about.", query->action);
+}
+
+int authority_check(Authority *authority, sd_bus_message *message, const char *action,
+        const char *const *details, sd_bus_error *ret_error) {
+        Query *query;
+
+        assert(authority);
+        assert(message);
+        assert(action);
+        assert(details_count(details) % 2 == 0);
+
+        query = authority_find_query(authority, message);
+        if (!query)
+                return authority_ask(authority, message, action, details, ret_error);
+
+        if (query->action) {
+                if (strcmp(query->action, action) != 0 ||
+                        !details_equal((const char *const *)query->details, details))
+                        return sd_bus_error_setf(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
+                                "What %s is needed for changed while it was asked about: "
+                                "call again.",
+                                action);
+                return query_answer(query, ret_error);
+        }
+
+        /* The uid came first, and with it the message a second time. */
+        if (sd_bus_error_is_set(&query->error))
+                return sd_bus_error_copy(ret_error, &query->error);
+        if (query_set_question(query, action, details) < 0)
+                return refuse_without_memory(ret_error);
+        if (query_ask(query) == 0)
+                return 0;
+
+        query->state = QUERY_ANSWERED;
+        authority_watch_names(authority);
+        return query_answer(query, ret_error);
+}
+
+int authority_get_uid(
+        Authority *authority, sd_bus_message *message, uid_t *ret, sd_bus_error *ret_error) {
+        Query *query;
+
+        assert(authority);
+        assert(message);
+        assert(ret);
+
+        query = authority_find_query(authority, message);
+        if (!query)
+                return authority_ask(authority, message, NULL, NULL, ret_error);
+        if (query->uid == (uid_t)-1 && sd_bus_error_is_set(&query->error))
+                return sd_bus_error_copy(ret_error, &query->error);
+
+        *ret = query->uid;
+        return 1;
+}
+
+int authority_get_permissions(Authority *authority, sd_bus_message *message,
+        const char *const *actions, AuthorityPermissionsHandler on_done, void *userdata,
+        sd_bus_error *ret_error) {
+        CLEANUP(query_free_p) Query *query = NULL;
+        int r;
+
+        assert(authority);
+        assert(message);
+        assert(actions);
+        assert(on_done);
+
+        r = check_has_sender(message, ret_error);
+        if (r < 0)
+                return r;
+
+        query = query_new(authority, message);
+        if (!query)
+                return refuse_without_memory(ret_error);
+
+        query->on_permissions = on_done;
+        query->userdata = userdata;
+        for (; actions[query->n_checks]; query->n_checks++) {
+                assert(query->n_checks < AUTHORITY_ACTIONS_MAX);
+                query->checks[query->n_checks] =
+                        (Check){ .query = query, .action = actions[query->n_checks] };
+        }
+
+        r = query_start(query, ret_error);
+        if (r < 0)
+                return r;
+
+        (void)TAKE(query); /* the list owns it */
+        return 0;
+}
+
+unsigned authority_n_pending(const Authority *authority) {
+        unsigned n = 0;
+
+        for (const Query *query = authority->queries; query; query = query->next)
+                n++;
+        return n;
+}
+
+/* Senders that leave */
+
+/* Returns 0: with 1 the watches of other modules on the same signal would not be called. */
+static int on_name_lost(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error) {
+        Authority *authority = userdata;
+        const char *name, *old_owner, *new_owner;
+        Query *next;
+        int r;
+
+        r = sd_bus_message_read(signal, "sss", &name, &old_owner, &new_owner);
+        if (r < 0 || new_owner[0] != '\0')
+                return 0;
+
+        for (Query *query = authority->queries; query; query = next) {
+                next = query->next;
+                if (query->state == QUERY_ASKS_POLKIT && strcmp(query_sender(query), name) == 0)
+                        query_abandon(query);
+        }
+
+        authority_watch_names(authority);
+        return 0;
+}
+
+/* Without this handler sd-bus would drop the whole connection when the rule is refused. */
+static int on_name_lost_installed(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        if (sd_bus_message_is_method_error(reply, NULL))
+                log_warning("Password dialogs of callers that left stay open, the bus says: %s",
+                        reply_reason(reply, -sd_bus_message_get_errno(reply)));
+        return 1;
+}
+
+/* Watches while there is somebody to watch: each name that leaves the bus wakes us. */
+static void authority_watch_names(Authority *authority) {
+        int r;
+
+        if (!authority_asks_polkit(authority)) {
+                authority->name_lost_slot = sd_bus_slot_unref(authority->name_lost_slot);
+                return;
+        }
+        if (authority->name_lost_slot)
+                return;
+
+        r = sd_bus_add_match_async(authority->bus, &authority->name_lost_slot, MATCH_NAME_LOST,
+                on_name_lost, on_name_lost_installed, authority);
+        if (r < 0)
+                log_warning("Cannot watch callers leave: %s", strerror(-r));
+}
+
+/* Life */
+
+int authority_new(sd_bus *bus, Authority **ret) {
+        CLEANUP(authority_free_p) Authority *authority = NULL;
+        sd_event *event = sd_bus_get_event(bus);
+        int r;
+
+        if (!event)
+                return -EINVAL;
+
+        authority = calloc(1, sizeof(*authority));
+        if (!authority)
+                return -ENOMEM;
+        authority->bus = sd_bus_ref(bus);
+
+        /*
+         * An answered query is needed until its message has been handled again. The bus source
+         * stays ready while messages are queued and is always served before this one.
+         */
+        r = sd_event_add_defer(event, &authority->sweep_source, on_sweep, authority);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_priority(authority->sweep_source, SD_EVENT_PRIORITY_IDLE);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(authority->sweep_source, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE(authority);
+        return 0;
+}
+
+Authority *authority_free(Authority *authority) {
+        if (!authority)
+                return NULL;
+
+        while (authority->queries) {
+                Query *query = authority->queries;
+
+                if (query->state != QUERY_ANSWERED && !query->on_permissions)
+                        (void)sd_bus_reply_method_errorf(query->message, SD_BUS_ERROR_ACCESS_DENIED,
+                                "The service is stopping, call again.");
+                query_abandon(query);
+        }
+
+        sd_bus_slot_unref(authority->name_lost_slot);
+        sd_event_source_disable_unref(authority->sweep_source);
+        sd_bus_unref(authority->bus);
+        free(authority);
+        return NULL;
+}
