@@ -16,6 +16,7 @@
 #include "backends/backend.h"
 #include "backends/base/cleanup.h"
 #include "backends/base/clock.h"
+#include "service/model/conflicts.h"
 #include "service/model/desired.h"
 #include "service/model/intent.h"
 
@@ -28,17 +29,6 @@ typedef enum EngineState {
 } EngineState;
 
 const char *engine_state_name(EngineState state);
-
-#define CONFLICT_TEXT_MAX 256
-#define CULPRIT_MAX 64
-#define ENGINE_CONFLICTS_MAX 64
-
-/* Something on this machine that works against us. */
-typedef struct Conflict {
-        char kind[16];               /* "mark", "priority", "table", "route", "rule", "fight" */
-        char what[CONFLICT_TEXT_MAX]; /* the fact or setting, and the remedy */
-        char owner[CULPRIT_MAX];      /* whose it is, as far as can be told; "" unknown */
-} Conflict;
 
 /* What a turn changed that properties show. */
 typedef enum EngineProperty {
@@ -56,8 +46,8 @@ typedef struct EngineObserver {
                 const char *reason, void *userdata);
 
         /* Wanted routes came or went: Arrays of WantedRoute, owners to be looked up in @owners. */
-        void (*on_routes)(const Array *added, const Array *removed, const char *reason,
-                void *userdata);
+        void (*on_routes)(
+                const Array *added, const Array *removed, const char *reason, void *userdata);
 
         /* Something of ours was gone or altered, and has been put right. */
         void (*on_healed)(const Fact *what, const char *culprit, void *userdata);
@@ -86,7 +76,7 @@ Engine *engine_free(Engine *engine);
 
 /* Backends and observers are borrowed and must outlive the engine. Before engine_start(). */
 int engine_add_backend(Engine *engine, Backend *backend);
-int engine_set_observer(Engine *engine, const EngineObserver *observer);
+void engine_set_observer(Engine *engine, const EngineObserver *observer);
 
 /*
  * Reads the saved intent, then everything from the backends, and reconciles

@@ -1,0 +1,883 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "service/engine/engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <linux/rtnetlink.h>
+
+#include "backends/base/log.h"
+#include "service/engine/execute.h"
+#include "service/engine/heal.h"
+#include "service/engine/state-file.h"
+#include "service/model/adopt.h"
+#include "service/model/fold.h"
+#include "service/model/plan.h"
+
+#define SUBMISSIONS_MAX 4096
+#define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
+#define RETRY_MAX_USEC (30 * USEC_PER_SEC)
+
+typedef struct Submission {
+        IntentChange change;
+        bool refresh; /* no change: only look afresh */
+        EngineDone done;
+        void *userdata;
+} Submission;
+
+/* How a submission ended, kept until the turn is over: callbacks see finished work only. */
+typedef struct Ending {
+        EngineDone done;
+        void *userdata;
+        int result;
+        Refusal why;
+} Ending;
+
+struct Engine {
+        sd_event *event;
+        sd_event_source *turn_source;  /* deferred: one turn */
+        sd_event_source *timer_source; /* retry, heal, fold */
+        Ours ours;
+        char *state_path;
+        Array backends; /* of Backend * */
+        EngineObserver observer;
+        bool started;
+
+        Intent intent;
+        FactSet observed;
+        FactSet desired; /* as of the last turn */
+        DesiredView view;
+        Array changes; /* of FactChange, not merged yet */
+        Array submissions;
+
+        Array failures; /* of Failure: what could not be had in the last turn */
+        usec_t retry_pause_usec;
+        HealLedger heals;
+        uint64_t turn;
+        char culprit[CULPRIT_MAX]; /* of the last loss */
+
+        Fold folds[2];
+        DefaultRoute resolved[2]; /* whose gateway was asked for */
+        Array conflicts;          /* of Conflict, sorted */
+        Array fights;             /* of Conflict: what heals told */
+        EngineState state;
+        char state_reason[CONFLICT_TEXT_MAX];
+        usec_t wake_usec; /* earliest wish of this turn */
+};
+
+static const int families[2] = { AF_INET, AF_INET6 };
+
+const char *engine_state_name(EngineState state) {
+        static const char *const names[] = {
+                [ENGINE_IDLE] = "idle",
+                [ENGINE_ACTIVE] = "active",
+                [ENGINE_DEGRADED] = "degraded",
+        };
+
+        return names[state];
+}
+
+static void mark_dirty(Engine *engine) {
+        if (engine->started)
+                (void)sd_event_source_set_enabled(engine->turn_source, SD_EVENT_ONESHOT);
+}
+
+static void wake_at(Engine *engine, usec_t when_usec) {
+        if (when_usec < engine->wake_usec)
+                engine->wake_usec = when_usec;
+}
+
+/* Who sits behind a netlink port: it is the process id more often than not. */
+static void name_author(uint32_t author, char ret[static CULPRIT_MAX]) {
+        CLEANUP_FD int fd = -1;
+        char path[32], comm[32] = "";
+        ssize_t n = 0;
+
+        if (author == 0) {
+                (void)snprintf(ret, CULPRIT_MAX, "kernel");
+                return;
+        }
+
+        (void)snprintf(path, sizeof(path), "/proc/%u/comm", author);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0)
+                n = read(fd, comm, sizeof(comm) - 1);
+        comm[n > 0 ? n : 0] = '\0';
+        comm[strcspn(comm, "\n")] = '\0';
+        if (comm[0])
+                (void)snprintf(ret, CULPRIT_MAX, "%s (pid %u)", comm, author);
+        else
+                (void)snprintf(ret, CULPRIT_MAX, "a process that is gone (pid %u)", author);
+}
+
+static void on_changes(const FactChange *changes, size_t n, void *userdata) {
+        Engine *engine = userdata;
+
+        for (size_t i = 0; i < n; i++) {
+                if (!array_append(&engine->changes, &changes[i])) {
+                        log_error("Out of memory for what the kernel reports");
+                        (void)engine_refresh(engine, NULL, NULL);
+                        return;
+                }
+                if ((changes[i].removed && fact_is_ours(&changes[i].fact)) || changes[i].takes_slot)
+                        name_author(changes[i].author, engine->culprit);
+        }
+        mark_dirty(engine);
+}
+
+/* Everything of some kinds is known afresh; what was reported before is older. */
+static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
+        Engine *engine = userdata;
+        FactSet merged = FACT_SET_INIT;
+        const Fact *fact;
+        int r = 0;
+
+        if (fact_set_merge(&engine->observed, &engine->changes) < 0)
+                r = -ENOMEM;
+        engine->changes.n = 0;
+
+        ARRAY_FOREACH(fact, &engine->observed.facts) {
+                if (r >= 0 && !(kinds & FACT_KIND_BIT(fact->kind)))
+                        r = fact_set_append(&merged, fact);
+        }
+        ARRAY_FOREACH(fact, &facts->facts) {
+                if (r >= 0)
+                        r = fact_set_append(&merged, fact);
+        }
+        if (r >= 0)
+                r = fact_set_sort(&merged);
+        if (r < 0) {
+                log_error("Out of memory for what the kernel holds");
+                fact_set_clear(&merged);
+                return;
+        }
+        fact_set_clear(&engine->observed);
+        engine->observed = merged;
+        (void)snprintf(engine->culprit, sizeof(engine->culprit), "unknown");
+        mark_dirty(engine);
+}
+
+static void update_view(Engine *engine, const Intent *intent, DesiredView *ret) {
+        *ret = desired_view(&(DesiredInput){
+                .intent = intent, .observed = &engine->observed, .ours = engine->ours });
+}
+
+static bool is_failing(const Engine *engine, const Fact *fact) {
+        const Failure *failure;
+
+        ARRAY_FOREACH(failure, &engine->failures) {
+                if (fact_equals(&failure->operation.fact, fact))
+                        return true;
+        }
+        return false;
+}
+
+/* Tells of a fight once, and keeps it among the conflicts while it lasts. */
+static void note_fight(Engine *engine, const Fact *what) {
+        Conflict conflict = { .kind = "fight" };
+        char text[FACT_TEXT_MAX];
+
+        (void)snprintf(conflict.what, sizeof(conflict.what),
+                "somebody keeps undoing %.180s; stop it, or call Refresh", fact_format(what, text));
+        (void)snprintf(conflict.owner, sizeof(conflict.owner), "%s", engine->culprit);
+        log_warning("%s (likely %s)", conflict.what, conflict.owner);
+        if (engine->fights.n < CONFLICTS_MAX)
+                (void)array_append(&engine->fights, &conflict); /* without memory: only logged */
+}
+
+/*
+ * Sorts out what others undid: an operation for a fact that was wanted before,
+ * unchanged, heals. Healing may take its slot back from whoever took it, and
+ * is held back when it became a fight.
+ */
+static void admit_heals(Engine *engine, Array *operations, Array *heals) {
+        usec_t now = clock_now(), when = USEC_INFINITY;
+        Operation *ops = operations->items;
+        size_t n = 0;
+
+        for (size_t i = 0; i < operations->n; i++) {
+                const Fact *before = fact_set_find(&engine->desired, &ops[i].fact);
+                bool heals_it = ops[i].verb != OPERATION_REMOVE && before &&
+                                fact_equals(before, &ops[i].fact) &&
+                                !is_failing(engine, &ops[i].fact);
+                bool new_fight = false;
+
+                if (heals_it) {
+                        if (!heal_admit(&engine->heals, &ops[i].fact, engine->turn, now, &when,
+                                    &new_fight)) {
+                                wake_at(engine, when);
+                                continue;
+                        }
+                        if (new_fight)
+                                note_fight(engine, &ops[i].fact);
+                        if (ops[i].fact.kind == FACT_ROUTE && ops[i].verb == OPERATION_ADD)
+                                ops[i].verb = OPERATION_REPLACE;
+                        (void)array_append(heals, &ops[i].fact); /* without memory: not told */
+                }
+                ops[n++] = ops[i];
+        }
+        operations->n = n;
+}
+
+static void tell_heals(Engine *engine, const Array *heals) {
+        const Fact *fact;
+        char text[FACT_TEXT_MAX];
+
+        ARRAY_FOREACH(fact, heals) {
+                if (is_failing(engine, fact))
+                        continue;
+                log_notice("Put right: %s, undone by %s", fact_format(fact, text), engine->culprit);
+                if (engine->observer.on_healed)
+                        engine->observer.on_healed(
+                                fact, engine->culprit, engine->observer.userdata);
+        }
+}
+
+static void schedule_retry(Engine *engine) {
+        if (engine->failures.n == 0) {
+                engine->retry_pause_usec = 0;
+                return;
+        }
+        engine->retry_pause_usec =
+                engine->retry_pause_usec ? engine->retry_pause_usec * 2 : RETRY_MIN_USEC;
+        if (engine->retry_pause_usec > RETRY_MAX_USEC)
+                engine->retry_pause_usec = RETRY_MAX_USEC;
+        wake_at(engine, clock_now() + engine->retry_pause_usec);
+}
+
+/* Brings the system to what is wanted already. */
+static int settle(Engine *engine) {
+        CLEANUP(array_clear) Array operations = ARRAY_INIT(Operation);
+        CLEANUP(array_clear) Array heals = ARRAY_INIT(Fact);
+        CLEANUP(fact_set_clear) FactSet desired = FACT_SET_INIT;
+        int r;
+
+        update_view(engine, &engine->intent, &engine->view);
+        r = desired_build(&engine->view, &desired);
+        if (r >= 0)
+                r = plan_make(&desired, &engine->observed, &operations);
+        if (r < 0)
+                return r;
+
+        admit_heals(engine, &operations, &heals);
+        engine->failures.n = 0;
+        r = execute(&engine->backends, &operations, &engine->observed, &engine->failures);
+
+        fact_set_clear(&engine->desired);
+        engine->desired = desired;
+        desired = FACT_SET_INIT;
+
+        schedule_retry(engine);
+        tell_heals(engine, &heals);
+        return r;
+}
+
+/* What the kernel said, as an answer to the client whose request it was. */
+static void refuse_failure(const Failure *failure, Refusal *why) {
+        static const struct {
+                int error;
+                RefusalCode code;
+        } codes[] = {
+                { -EEXIST, REFUSAL_ROUTE_EXISTS },
+                { -ENODEV, REFUSAL_NO_SUCH_LINK },
+                { -EINVAL, REFUSAL_INVALID_ARGS },
+                { -ENETUNREACH, REFUSAL_INVALID_ARGS },
+                { -EHOSTUNREACH, REFUSAL_INVALID_ARGS },
+        };
+        RefusalCode code = REFUSAL_BACKEND_UNAVAILABLE;
+        char text[OPERATION_TEXT_MAX];
+
+        for (size_t i = 0; i < ARRAY_LENGTH(codes); i++)
+                if (codes[i].error == failure->fault.error)
+                        code = codes[i].code;
+
+        (void)operation_format(&failure->operation, text);
+        if (code == REFUSAL_ROUTE_EXISTS)
+                (void)refusal_set(why, code,
+                        "%.200s: the kernel holds one in that place which is not ours; remove it "
+                        "or choose another metric",
+                        text);
+        else
+                (void)refusal_set(why, code, "%.200s: %s%s%s", text,
+                        strerror(-failure->fault.error), failure->fault.text[0] ? ": " : "",
+                        failure->fault.text);
+}
+
+/* Goes back to what is wanted, after a request that went wrong half way. */
+static void undo(Engine *engine) {
+        CLEANUP(array_clear) Array operations = ARRAY_INIT(Operation);
+
+        if (plan_make(&engine->desired, &engine->observed, &operations) < 0 ||
+                execute(&engine->backends, &operations, &engine->observed, &engine->failures) < 0)
+                log_error("Out of memory while undoing a request; trying again");
+        wake_at(engine, clock_now());
+}
+
+/* Brings the system to @candidate. Return: 0; -EPERM and @why, all undone; -ENOMEM likewise. */
+static int try_candidate(Engine *engine, Intent *candidate, Refusal *why) {
+        CLEANUP(array_clear) Array operations = ARRAY_INIT(Operation);
+        CLEANUP(array_clear) Array failures = ARRAY_INIT(Failure);
+        CLEANUP(fact_set_clear) FactSet desired = FACT_SET_INIT;
+        const Failure *failure;
+        DesiredView view;
+        int r;
+
+        update_view(engine, candidate, &view);
+        r = desired_build(&view, &desired);
+        if (r >= 0)
+                r = plan_make(&desired, &engine->observed, &operations);
+        if (r < 0)
+                return r;
+
+        r = execute(&engine->backends, &operations, &engine->observed, &failures);
+        ARRAY_FOREACH(failure, &failures) {
+                /* What did not work before has nothing to do with this request. */
+                if (r < 0 || is_failing(engine, &failure->operation.fact))
+                        continue;
+                refuse_failure(failure, why);
+                r = -EPERM;
+        }
+        if (r < 0) {
+                undo(engine);
+                return r;
+        }
+
+        fact_set_clear(&engine->desired);
+        engine->desired = desired;
+        desired = FACT_SET_INIT;
+        return 0;
+}
+
+static void log_intent_change(const Intent *intent, const IntentChange *change) {
+        static const char *const verbs[] = {
+                [INTENT_ADD_ROUTES] = "Routes added",
+                [INTENT_REMOVE_ROUTES] = "Routes removed",
+                [INTENT_CLEAR_ROUTES] = "Routes cleared",
+                [INTENT_SET_TUNNEL] = "Tunnel set",
+                [INTENT_UNSET_TUNNEL] = "Tunnel unset",
+                [INTENT_DROP_CLIENT] = "Client gone",
+        };
+
+        log_info("%s by user %u%s%s%s%s; %zu routes now", verbs[change->kind], change->owner.uid,
+                change->owner.name[0] ? ", client " : "", change->owner.name,
+                change->tunnel.device[0] ? ": " : "", change->tunnel.device, intent->routes.n);
+}
+
+/* Appends the routes of @a that @b lacks. */
+static int append_difference(Array *ret, const Intent *a, const Intent *b) {
+        const WantedRoute *wanted;
+
+        ARRAY_FOREACH(wanted, &a->routes) {
+                if (!array_search(&b->routes, wanted, wanted_route_compare, NULL) &&
+                        !array_append(ret, wanted))
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static void tell_routes(Engine *engine, const Intent *before, const char *reason) {
+        CLEANUP(array_clear) Array added = ARRAY_INIT(WantedRoute);
+        CLEANUP(array_clear) Array removed = ARRAY_INIT(WantedRoute);
+
+        if (!engine->observer.on_routes || append_difference(&added, &engine->intent, before) < 0 ||
+                append_difference(&removed, before, &engine->intent) < 0)
+                return; /* without memory clients are not told of this one */
+        if (added.n > 0 || removed.n > 0)
+                engine->observer.on_routes(&added, &removed, reason, engine->observer.userdata);
+}
+
+/* Saves what is wanted; without it a restart would forget, so say so loudly. */
+static void save_intent(Engine *engine) {
+        int r;
+
+        if (!engine->state_path)
+                return;
+        r = state_file_write(engine->state_path, &engine->intent);
+        if (r < 0)
+                log_error("Cannot save what is wanted to %s: %s", engine->state_path, strerror(-r));
+}
+
+/* Return: what intent_apply() says of a copy, which @ret becomes. */
+static int make_candidate(Engine *engine, const IntentChange *change, Intent *ret, Refusal *why) {
+        int r = intent_copy(ret, &engine->intent);
+
+        return r < 0 ? r : intent_apply(ret, change, why);
+}
+
+/* Return: 0 done, or nothing to do; -EPERM and @why; other negative errno. Nothing half done. */
+static int run_change(Engine *engine, const IntentChange *change, uint32_t *mask, Refusal *why) {
+        CLEANUP(intent_clear) Intent candidate = INTENT_INIT;
+        Intent before;
+        int r;
+
+        r = make_candidate(engine, change, &candidate, why);
+        if (r <= 0)
+                return r;
+        r = desired_check(&engine->observed, change, why);
+        if (r < 0)
+                return r;
+        r = try_candidate(engine, &candidate, why);
+        if (r < 0)
+                return r;
+
+        before = engine->intent;
+        engine->intent = candidate;
+        candidate = before; /* freed at the end */
+        update_view(engine, &engine->intent, &engine->view);
+
+        log_intent_change(&engine->intent, change);
+        save_intent(engine);
+        tell_routes(
+                engine, &candidate, change->kind == INTENT_DROP_CLIENT ? "client-gone" : "request");
+        if (engine->observer.on_owners)
+                engine->observer.on_owners(engine->observer.userdata);
+        *mask |= ENGINE_PROPERTY_TUNNEL;
+        return 0;
+}
+
+/* Return: 0; the error of the first backend that cannot be read. */
+static int resync_backends(Engine *engine) {
+        Backend **backend;
+        int first = 0;
+
+        ARRAY_FOREACH(backend, &engine->backends) {
+                int r = (*backend)->interface->resync(*backend);
+
+                if (r < 0) {
+                        log_error("Cannot read from %s: %s", (*backend)->interface->name,
+                                strerror(-r));
+                        first = first ? first : r;
+                }
+        }
+        return first;
+}
+
+static int run_refresh(Engine *engine) {
+        int r;
+
+        heal_forgive(&engine->heals);
+        engine->fights.n = 0;
+        engine->retry_pause_usec = 0;
+        r = resync_backends(engine);
+        return r < 0 ? r : settle(engine);
+}
+
+static void run_submissions(Engine *engine, uint32_t *mask, Array *endings) {
+        CLEANUP(array_clear) Array submissions = engine->submissions;
+        Submission *submission;
+
+        engine->submissions = (Array)ARRAY_INIT(Submission);
+        ARRAY_FOREACH(submission, &submissions) {
+                Ending ending = { .done = submission->done, .userdata = submission->userdata };
+
+                ending.result = submission->refresh ? run_refresh(engine)
+                                                    : run_change(engine, &submission->change, mask,
+                                                              &ending.why);
+                intent_change_clear(&submission->change);
+                if (ending.done)
+                        (void)array_append(endings, &ending); /* room is reserved at submit */
+        }
+}
+
+/* Asks for the gateway's link-layer address when the best default has a new gateway. */
+static void resolve_gateways(Engine *engine) {
+        Backend **backend;
+
+        for (int i = 0; i < 2; i++) {
+                const DefaultRoute *best = &engine->view.best[i], *last = &engine->resolved[i];
+
+                if (!best->present ||
+                        (last->present && last->route.ifindex == best->route.ifindex &&
+                                address_compare(&last->route.gateway, &best->route.gateway) == 0)) {
+                        engine->resolved[i].present = best->present;
+                        continue;
+                }
+                engine->resolved[i] = *best;
+                if (!address_is_set(&best->route.gateway))
+                        continue;
+                ARRAY_FOREACH(backend, &engine->backends) {
+                        if ((*backend)->interface->resolve_neighbour)
+                                (*backend)->interface->resolve_neighbour(
+                                        *backend, best->route.ifindex, &best->route.gateway);
+                }
+        }
+}
+
+static void tell_defaults(Engine *engine, uint32_t *mask) {
+        for (int i = 0; i < 2; i++) {
+                const char *reason = NULL;
+                DefaultRoute before;
+                usec_t when;
+
+                switch (fold_step(&engine->folds[i], &engine->view.best[i], clock_now(), &before,
+                        &reason, &when)) {
+                case FOLD_NOTHING:
+                        continue;
+                case FOLD_WAIT:
+                        wake_at(engine, when);
+                        continue;
+                case FOLD_TELL:
+                        log_info("Default route of %s %s: %s%s%s", family_name(families[i]), reason,
+                                before.present ? before.device : "none", " -> ",
+                                engine->folds[i].told.present ? engine->folds[i].told.device
+                                                              : "none");
+                        if (engine->observer.on_default_route)
+                                engine->observer.on_default_route(families[i], &before,
+                                        &engine->folds[i].told, reason, engine->observer.userdata);
+                        break;
+                case FOLD_COMPLETE:
+                        break;
+                }
+                *mask |= i == 0 ? ENGINE_PROPERTY_DEFAULT_ROUTE4 : ENGINE_PROPERTY_DEFAULT_ROUTE6;
+        }
+}
+
+/* Looks for what works against us; tells what is new. */
+static void find_conflicts(Engine *engine, uint32_t *mask) {
+        CLEANUP(array_clear) Array found = ARRAY_INIT(Conflict);
+        const Conflict *conflict;
+        usec_t when;
+
+        if (heal_is_fighting(&engine->heals, clock_now(), &when))
+                wake_at(engine, when);
+        else
+                engine->fights.n = 0;
+
+        if (array_copy(&found, &engine->fights) < 0 ||
+                conflicts_find(&engine->observed, &engine->ours, &found) < 0 ||
+                array_sort(&found, conflict_compare) < 0)
+                return; /* without memory the old list stands */
+
+        ARRAY_FOREACH(conflict, &found) {
+                if (array_search(&engine->conflicts, conflict, conflict_compare, NULL))
+                        continue;
+                *mask |= ENGINE_PROPERTY_CONFLICTS;
+                log_warning("Conflict: %s%s%s", conflict->what, conflict->owner[0] ? ", by " : "",
+                        conflict->owner);
+                if (engine->observer.on_conflict)
+                        engine->observer.on_conflict(conflict, engine->observer.userdata);
+        }
+        if (found.n != engine->conflicts.n)
+                *mask |= ENGINE_PROPERTY_CONFLICTS;
+
+        array_clear(&engine->conflicts);
+        engine->conflicts = found;
+        found = (Array)ARRAY_INIT(Conflict);
+}
+
+/* One failure may be a race with the kernel; a second one, after a pause, is a state. */
+static bool has_lasting_failure(const Engine *engine) {
+        return engine->failures.n > 0 && engine->retry_pause_usec > RETRY_MIN_USEC;
+}
+
+static void find_state(Engine *engine, uint32_t *mask) {
+        EngineState state = intent_is_empty(&engine->intent) ? ENGINE_IDLE : ENGINE_ACTIVE;
+        char reason[CONFLICT_TEXT_MAX] = "";
+
+        if (has_lasting_failure(engine)) {
+                const Failure *failure = array_at(&engine->failures, 0);
+                char text[OPERATION_TEXT_MAX];
+
+                state = ENGINE_DEGRADED;
+                (void)snprintf(reason, sizeof(reason), "cannot %.150s: %.90s",
+                        operation_format(&failure->operation, text),
+                        failure->fault.text[0] ? failure->fault.text
+                                               : strerror(-failure->fault.error));
+        } else if (engine->fights.n > 0) {
+                const Conflict *fight = array_at(&engine->fights, 0);
+
+                state = ENGINE_DEGRADED;
+                (void)snprintf(
+                        reason, sizeof(reason), "%.180s (likely %s)", fight->what, fight->owner);
+        }
+
+        if (state != engine->state || strcmp(reason, engine->state_reason) != 0) {
+                if (state == ENGINE_DEGRADED)
+                        log_warning("Degraded: %s", reason);
+                engine->state = state;
+                memcpy(engine->state_reason, reason, sizeof(reason));
+                *mask |= ENGINE_PROPERTY_STATE;
+        }
+}
+
+static void arm_timer(Engine *engine) {
+        if (engine->wake_usec == USEC_INFINITY) {
+                (void)sd_event_source_set_enabled(engine->timer_source, SD_EVENT_OFF);
+                return;
+        }
+        if (sd_event_source_set_time(engine->timer_source, engine->wake_usec) < 0 ||
+                sd_event_source_set_enabled(engine->timer_source, SD_EVENT_ONESHOT) < 0)
+                log_error("Cannot set the timer for the next try");
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        mark_dirty(userdata);
+        return 0;
+}
+
+static bool same_tunnel_view(const DesiredView *a, const DesiredView *b) {
+        return a->has_tunnel_link == b->has_tunnel_link && a->tunnel[0] == b->tunnel[0] &&
+               a->tunnel[1] == b->tunnel[1] && a->tunnel_link.ifindex == b->tunnel_link.ifindex &&
+               a->tunnel_link.mtu == b->tunnel_link.mtu;
+}
+
+/* One turn: what happened, what is to be told, what is to be done, what was asked. */
+static int on_turn(sd_event_source *source, void *userdata) {
+        CLEANUP(array_clear) Array endings = ARRAY_INIT(Ending);
+        Engine *engine = userdata;
+        const Ending *ending;
+        DesiredView before;
+        uint32_t mask = 0;
+        int r;
+
+        if (array_reserve(&endings, engine->submissions.n) < 0)
+                return -ENOMEM;
+
+        engine->turn++;
+        engine->wake_usec = USEC_INFINITY;
+
+        r = fact_set_merge(&engine->observed, &engine->changes);
+        engine->changes.n = 0;
+        before = engine->view;
+        update_view(engine, &engine->intent, &engine->view);
+
+        tell_defaults(engine, &mask);
+        if (r >= 0)
+                r = settle(engine);
+        if (r < 0) {
+                log_error("Out of memory; reading everything again");
+                (void)engine_refresh(engine, NULL, NULL); /* the next event tries again */
+        }
+        run_submissions(engine, &mask, &endings);
+        resolve_gateways(engine);
+
+        if (!same_tunnel_view(&before, &engine->view))
+                mask |= ENGINE_PROPERTY_TUNNEL;
+        find_conflicts(engine, &mask);
+        find_state(engine, &mask);
+        arm_timer(engine);
+
+        if (mask && engine->observer.on_properties)
+                engine->observer.on_properties(mask, engine->observer.userdata);
+        ARRAY_FOREACH(ending, &endings)
+        ending->done(ending->result, &ending->why, ending->userdata);
+        return 0;
+}
+
+int engine_new(sd_event *event, const EngineConfig *config, Engine **ret) {
+        CLEANUP(engine_free_p) Engine *engine = NULL;
+        int r;
+
+        engine = calloc(1, sizeof(*engine));
+        if (!engine)
+                return -ENOMEM;
+
+        engine->event = sd_event_ref(event);
+        engine->ours = config->ours;
+        engine->backends = (Array)ARRAY_INIT(Backend *);
+        engine->intent = INTENT_INIT;
+        engine->observed = FACT_SET_INIT;
+        engine->desired = FACT_SET_INIT;
+        engine->changes = (Array)ARRAY_INIT(FactChange);
+        engine->submissions = (Array)ARRAY_INIT(Submission);
+        engine->failures = (Array)ARRAY_INIT(Failure);
+        engine->heals = HEAL_LEDGER_INIT;
+        engine->conflicts = (Array)ARRAY_INIT(Conflict);
+        engine->fights = (Array)ARRAY_INIT(Conflict);
+        engine->wake_usec = USEC_INFINITY;
+        (void)snprintf(engine->culprit, sizeof(engine->culprit), "unknown");
+
+        if (config->state_path) {
+                engine->state_path = strdup(config->state_path);
+                if (!engine->state_path)
+                        return -ENOMEM;
+        }
+
+        r = sd_event_add_defer(event, &engine->turn_source, on_turn, engine);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(engine->turn_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time(
+                        event, &engine->timer_source, CLOCK_MONOTONIC, 0, 1000, on_timer, engine);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(engine->timer_source, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE(engine);
+        return 0;
+}
+
+/* Frees without touching the system; what waits for an answer gets none. */
+Engine *engine_free(Engine *engine) {
+        Submission *submission;
+
+        if (!engine)
+                return NULL;
+
+        sd_event_source_disable_unref(engine->turn_source);
+        sd_event_source_disable_unref(engine->timer_source);
+        sd_event_unref(engine->event);
+        ARRAY_FOREACH(submission, &engine->submissions)
+        intent_change_clear(&submission->change);
+        array_clear(&engine->submissions);
+        array_clear(&engine->backends);
+        array_clear(&engine->changes);
+        array_clear(&engine->failures);
+        array_clear(&engine->conflicts);
+        array_clear(&engine->fights);
+        heal_ledger_clear(&engine->heals);
+        intent_clear(&engine->intent);
+        fact_set_clear(&engine->observed);
+        fact_set_clear(&engine->desired);
+        free(engine->state_path);
+        free(engine);
+        return NULL;
+}
+
+int engine_add_backend(Engine *engine, Backend *backend) {
+        assert(!engine->started);
+
+        backend->sink = (BackendSink){
+                .on_changes = on_changes, .on_resync = on_resync, .userdata = engine
+        };
+        return array_append(&engine->backends, &backend) ? 0 : -ENOMEM;
+}
+
+void engine_set_observer(Engine *engine, const EngineObserver *observer) {
+        engine->observer = *observer;
+}
+
+/* The intent of the last run: from its file, or else from what it left in the kernel. */
+static int restore_intent(Engine *engine) {
+        int r = 0;
+
+        if (engine->state_path)
+                r = state_file_read(engine->state_path, &engine->intent);
+        if (r < 0)
+                log_error("Cannot read %s: %s; reading the tunnel back from the kernel",
+                        engine->state_path, strerror(-r));
+        if (r > 0)
+                return 0;
+
+        r = adopt_tunnel(&engine->observed, &engine->ours, &engine->intent);
+        if (r > 0)
+                log_warning("The saved intent is lost; kept the tunnel %s as the kernel has it",
+                        engine->intent.tunnel.device);
+        return r < 0 ? r : 0;
+}
+
+int engine_start(Engine *engine) {
+        uint32_t mask = 0;
+        int r;
+
+        assert(!engine->started);
+
+        r = resync_backends(engine);
+        if (r >= 0)
+                r = restore_intent(engine);
+        if (r < 0)
+                return r;
+
+        engine->started = true;
+        update_view(engine, &engine->intent, &engine->view);
+        for (int i = 0; i < 2; i++)
+                engine->folds[i].told = engine->view.best[i];
+        r = settle(engine);
+        resolve_gateways(engine);
+        find_conflicts(engine, &mask);
+        find_state(engine, &mask);
+        arm_timer(engine);
+        return r;
+}
+
+int engine_check(Engine *engine, const IntentChange *change, Refusal *why) {
+        CLEANUP(intent_clear) Intent candidate = INTENT_INIT;
+        int r = make_candidate(engine, change, &candidate, why);
+
+        return r < 0 ? r : desired_check(&engine->observed, change, why);
+}
+
+static int submit(Engine *engine, const Submission *submission) {
+        if (engine->submissions.n >= SUBMISSIONS_MAX)
+                return -ENOBUFS;
+        if (!array_append(&engine->submissions, submission))
+                return -ENOMEM;
+        mark_dirty(engine);
+        return 0;
+}
+
+int engine_submit(Engine *engine, IntentChange *change, EngineDone done, void *userdata) {
+        int r = submit(
+                engine, &(Submission){ .change = *change, .done = done, .userdata = userdata });
+
+        if (r >= 0)
+                *change = INTENT_CHANGE_INIT;
+        return r;
+}
+
+int engine_refresh(Engine *engine, EngineDone done, void *userdata) {
+        return submit(engine, &(Submission){ .change = INTENT_CHANGE_INIT,
+                                      .refresh = true,
+                                      .done = done,
+                                      .userdata = userdata });
+}
+
+const Intent *engine_intent(const Engine *engine) {
+        return &engine->intent;
+}
+
+const FactSet *engine_observed(const Engine *engine) {
+        return &engine->observed;
+}
+
+const Ours *engine_ours(const Engine *engine) {
+        return &engine->ours;
+}
+
+EngineState engine_state(const Engine *engine) {
+        return engine->state;
+}
+
+const char *engine_state_reason(const Engine *engine) {
+        return engine->state_reason;
+}
+
+const Array *engine_conflicts(const Engine *engine) {
+        return &engine->conflicts;
+}
+
+const DefaultRoute *engine_default_route(const Engine *engine, int family) {
+        return &engine->folds[family_slot(family)].told;
+}
+
+WantedState engine_route_state(
+        const Engine *engine, const WantedRoute *wanted, char reason[static STATE_REASON_MAX]) {
+        WantedState state = desired_route_state(&engine->view, wanted, reason);
+        const Failure *failure;
+
+        if (state != WANTED_WAITING)
+                return state;
+        ARRAY_FOREACH(failure, &engine->failures) {
+                if (failure->operation.fact.kind != FACT_ROUTE ||
+                        route_compare_slot(&failure->operation.fact.route, &wanted->route) != 0)
+                        continue;
+                (void)snprintf(reason, STATE_REASON_MAX, "%s",
+                        failure->fault.text[0] ? failure->fault.text
+                                               : strerror(-failure->fault.error));
+                return failure->fault.error == -EEXIST ? WANTED_CONFLICT : WANTED_WAITING;
+        }
+        return state;
+}
+
+TunnelFamily engine_tunnel_family(const Engine *engine, int family) {
+        return engine->view.tunnel[family_slot(family)];
+}
+
+bool engine_is_idle(const Engine *engine) {
+        return intent_is_empty(&engine->intent) && engine->submissions.n == 0;
+}

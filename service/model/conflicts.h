@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What others have on this machine that collides with our marks.
+ */
+
+#include "backends/base/array.h"
+#include "backends/facts/fact-set.h"
+#include "backends/facts/ours.h"
+
+#define CONFLICT_TEXT_MAX 256
+#define CULPRIT_MAX 64
+#define CONFLICTS_MAX 64
+
+/* Something on this machine that works against us. A plain value. */
+typedef struct Conflict {
+        char kind[16];                /* "mark", "priority", "table", "route", "fight" */
+        char what[CONFLICT_TEXT_MAX]; /* the fact or setting, and the remedy */
+        char owner[CULPRIT_MAX];      /* whose it is, as far as can be told; "" unknown */
+} Conflict;
+
+int conflict_compare(const void *a, const void *b);
+
+/* Appends to @ret (Array of Conflict), CONFLICTS_MAX at most. Return: 0; -ENOMEM. */
+int conflicts_find(const FactSet *observed, const Ours *ours, Array *ret);
+
+/* A name for a rtm_protocol or FRA_PROTOCOL others use, "" when it tells nothing. */
+const char *conflict_protocol_owner(uint8_t protocol);

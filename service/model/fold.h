@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * When a change of the best default route is told: one real change, once.
+ *
+ * The first change of a burst is told at once, what follows within the window
+ * at its end; a default that went is told only when none follows in the grace
+ * time, since whoever replaces a route often removes the old one first. What
+ * is told is always what holds at that moment.
+ */
+
+#include "backends/base/clock.h"
+#include "service/model/default-route.h"
+
+#define FOLD_WINDOW_USEC (100 * USEC_PER_MSEC)
+#define FOLD_GRACE_USEC (150 * USEC_PER_MSEC)
+
+typedef struct Fold {
+        DefaultRoute told;
+        bool told_any; /* a change was told at told_usec */
+        usec_t told_usec;
+        bool gone; /* the default went at gone_usec and that is not told yet */
+        usec_t gone_usec;
+} Fold;
+
+typedef enum FoldVerdict {
+        FOLD_NOTHING,  /* what was told still holds */
+        FOLD_COMPLETE, /* something unknown became known: a property changed, nothing more */
+        FOLD_TELL,     /* a real change: `told` was *ret_before and is @now */
+        FOLD_WAIT,     /* ask again at *ret_when_usec */
+} FoldVerdict;
+
+/* @ret_before, @ret_reason are set for TELL, @ret_when_usec for WAIT. `told` is updated. */
+FoldVerdict fold_step(Fold *fold, const DefaultRoute *current, usec_t now_usec,
+        DefaultRoute *ret_before, const char **ret_reason, usec_t *ret_when_usec);

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "service/model/intent-text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/base/cleanup.h"
+#include "backends/facts/link.h"
+
+#define HEADER "talpid-intent 1"
+#define TRAILER "end"
+#define LINE_MAX_BYTES 1024
+
+static const char *const carry_names[] = {
+        [CARRY_AUTO] = "auto",
+        [CARRY_YES] = "yes",
+        [CARRY_NO] = "no",
+};
+
+static void write_route(FILE *out, const WantedRoute *wanted) {
+        char destination[PREFIX_TEXT_MAX], gateway[ADDRESS_TEXT_MAX];
+        const Route *route = &wanted->route;
+
+        (void)fprintf(out,
+                "route owner=%u destination=%s type=%u table=%u metric=%u mtu=%u onlink=%d "
+                "symbolic=%d gateway=%s device=%s\n",
+                wanted->owner, prefix_format(&route->destination, destination), route->type,
+                route->table, route->metric, route->mtu, route->onlink, wanted->symbolic,
+                address_format(&route->gateway, gateway), wanted->device);
+}
+
+static void write_tunnel(FILE *out, const WantedTunnel *tunnel) {
+        const Prefix *bypass;
+        char text[PREFIX_TEXT_MAX];
+
+        (void)fprintf(out,
+                "tunnel owner=%u device=%s ipv4=%s ipv6=%s mtu=%u allow-lan=%d fail-closed=%d\n",
+                tunnel->owner, tunnel->device, carry_names[tunnel->ipv4], carry_names[tunnel->ipv6],
+                tunnel->mtu, tunnel->allow_lan, tunnel->fail_closed);
+        ARRAY_FOREACH(bypass, &tunnel->bypass)
+        (void)fprintf(out, "bypass destination=%s\n", prefix_format(bypass, text));
+}
+
+int intent_text_format(const Intent *intent, char **ret) {
+        const WantedRoute *wanted;
+        const Owner *owner;
+        char *text = NULL;
+        size_t size;
+        FILE *out;
+
+        out = open_memstream(&text, &size);
+        if (!out)
+                return -ENOMEM;
+
+        (void)fprintf(out, HEADER "\n");
+        ARRAY_FOREACH(owner, &intent->owners)
+        (void)fprintf(out, "owner uid=%u name=%s\n", owner->uid, owner->name);
+        ARRAY_FOREACH(wanted, &intent->routes)
+        write_route(out, wanted);
+        if (intent_has_tunnel(intent))
+                write_tunnel(out, &intent->tunnel);
+        (void)fprintf(out, TRAILER "\n");
+
+        /* Errors of the stream, memory alone, show when it is closed. */
+        if (fclose(out) != 0) {
+                free(text);
+                return -ENOMEM;
+        }
+        *ret = text;
+        return 0;
+}
+
+/* Finds " key=" in @line and copies what follows up to the blank. Return: 0; -EBADMSG. */
+static int read_text(const char *line, const char *key, char *ret, size_t size) {
+        size_t key_length = strlen(key);
+
+        for (const char *at = strchr(line, ' '); at; at = strchr(at + 1, ' ')) {
+                const char *value = at + 1 + key_length + 1;
+                size_t length;
+
+                if (strncmp(at + 1, key, key_length) != 0 || at[1 + key_length] != '=')
+                        continue;
+                length = strcspn(value, " ");
+                if (length >= size)
+                        return -EBADMSG;
+                memcpy(ret, value, length);
+                ret[length] = '\0';
+                return 0;
+        }
+        return -EBADMSG;
+}
+
+static int read_number(const char *line, const char *key, uint32_t max, uint32_t *ret) {
+        char text[16], *end;
+        unsigned long value;
+
+        if (read_text(line, key, text, sizeof(text)) < 0 || text[0] < '0' || text[0] > '9')
+                return -EBADMSG;
+        errno = 0;
+        value = strtoul(text, &end, 10);
+        if (errno || *end || value > max)
+                return -EBADMSG;
+        *ret = (uint32_t)value;
+        return 0;
+}
+
+static int read_flag(const char *line, const char *key, bool *ret) {
+        uint32_t value;
+
+        if (read_number(line, key, 1, &value) < 0)
+                return -EBADMSG;
+        *ret = value;
+        return 0;
+}
+
+static int read_prefix(const char *line, Prefix *ret) {
+        char text[PREFIX_TEXT_MAX];
+
+        if (read_text(line, "destination", text, sizeof(text)) < 0 || prefix_parse(text, ret) < 0)
+                return -EBADMSG;
+        return 0;
+}
+
+/* A device name, or nothing. */
+static int read_device(const char *line, char ret[static IFNAMSIZ]) {
+        if (read_text(line, "device", ret, IFNAMSIZ) < 0 || (ret[0] && !link_name_is_valid(ret)))
+                return -EBADMSG;
+        return 0;
+}
+
+static int read_carry(const char *line, const char *key, Carry *ret) {
+        char text[8];
+
+        if (read_text(line, key, text, sizeof(text)) < 0)
+                return -EBADMSG;
+        for (size_t i = 0; i < ARRAY_LENGTH(carry_names); i++)
+                if (strcmp(text, carry_names[i]) == 0) {
+                        *ret = (Carry)i;
+                        return 0;
+                }
+        return -EBADMSG;
+}
+
+static int parse_owner(const char *line, Intent *intent) {
+        Owner owner = { 0 };
+
+        if (read_number(line, "uid", UINT32_MAX, &owner.uid) < 0 ||
+                read_text(line, "name", owner.name, sizeof(owner.name)) < 0)
+                return -EBADMSG;
+        return array_append(&intent->owners, &owner) ? 0 : -ENOMEM;
+}
+
+static int read_owner_index(const char *line, const Intent *intent, uint32_t *ret) {
+        if (intent->owners.n == 0)
+                return -EBADMSG;
+        return read_number(line, "owner", (uint32_t)intent->owners.n - 1, ret);
+}
+
+static int parse_route(const char *line, Intent *intent) {
+        WantedRoute wanted = { 0 };
+        Route *route = &wanted.route;
+        char gateway[ADDRESS_TEXT_MAX];
+        uint32_t type;
+
+        if (read_owner_index(line, intent, &wanted.owner) < 0 ||
+                read_prefix(line, &route->destination) < 0 ||
+                read_number(line, "type", UINT8_MAX, &type) < 0 ||
+                read_number(line, "table", UINT32_MAX, &route->table) < 0 ||
+                read_number(line, "metric", UINT32_MAX, &route->metric) < 0 ||
+                read_number(line, "mtu", UINT32_MAX, &route->mtu) < 0 ||
+                read_flag(line, "onlink", &route->onlink) < 0 ||
+                read_flag(line, "symbolic", &wanted.symbolic) < 0 ||
+                read_text(line, "gateway", gateway, sizeof(gateway)) < 0 ||
+                (gateway[0] && address_parse(gateway, &route->gateway) < 0) ||
+                read_device(line, wanted.device) < 0)
+                return -EBADMSG;
+        route->type = (uint8_t)type;
+        return array_append(&intent->routes, &wanted) ? 0 : -ENOMEM;
+}
+
+static int parse_tunnel(const char *line, Intent *intent) {
+        WantedTunnel *tunnel = &intent->tunnel;
+
+        if (read_owner_index(line, intent, &tunnel->owner) < 0 ||
+                read_device(line, tunnel->device) < 0 || !tunnel->device[0] ||
+                read_carry(line, "ipv4", &tunnel->ipv4) < 0 ||
+                read_carry(line, "ipv6", &tunnel->ipv6) < 0 ||
+                read_number(line, "mtu", UINT32_MAX, &tunnel->mtu) < 0 ||
+                read_flag(line, "allow-lan", &tunnel->allow_lan) < 0 ||
+                read_flag(line, "fail-closed", &tunnel->fail_closed) < 0)
+                return -EBADMSG;
+        return 0;
+}
+
+static int parse_bypass(const char *line, Intent *intent) {
+        Prefix prefix;
+
+        if (read_prefix(line, &prefix) < 0)
+                return -EBADMSG;
+        return array_append(&intent->tunnel.bypass, &prefix) ? 0 : -ENOMEM;
+}
+
+static int parse_line(const char *line, Intent *intent) {
+        static const struct {
+                const char *word;
+                int (*parse)(const char *line, Intent *intent);
+        } items[] = {
+                { "owner ", parse_owner },
+                { "route ", parse_route },
+                { "tunnel ", parse_tunnel },
+                { "bypass ", parse_bypass },
+        };
+
+        for (size_t i = 0; i < ARRAY_LENGTH(items); i++)
+                if (strncmp(line, items[i].word, strlen(items[i].word)) == 0)
+                        return items[i].parse(line, intent);
+        return -EBADMSG;
+}
+
+/* Copies the line at @text without its end. Return: where the next begins; NULL: none, too long. */
+static const char *next_line(const char *text, char line[static LINE_MAX_BYTES]) {
+        const char *end = strchr(text, '\n');
+
+        if (!end || end - text >= LINE_MAX_BYTES)
+                return NULL;
+        memcpy(line, text, (size_t)(end - text));
+        line[end - text] = '\0';
+        return end + 1;
+}
+
+int intent_text_parse(const char *text, Intent *ret) {
+        CLEANUP(intent_clear) Intent intent = INTENT_INIT;
+        char line[LINE_MAX_BYTES];
+        int r;
+
+        text = next_line(text, line);
+        if (!text || strcmp(line, HEADER) != 0)
+                return -EBADMSG;
+
+        while ((text = next_line(text, line))) {
+                if (strcmp(line, TRAILER) == 0) {
+                        if (array_sort(&intent.routes, wanted_route_compare) < 0)
+                                return -ENOMEM;
+                        intent_clear(ret);
+                        *ret = intent;
+                        intent = INTENT_INIT;
+                        return 0;
+                }
+                r = parse_line(line, &intent);
+                if (r < 0)
+                        return r;
+        }
+        return -EBADMSG;
+}
