@@ -62,13 +62,19 @@ GDBusConnection *machine_get_bus(Machine *machine) {
 
 /* --- programs --- */
 
-static int run_list(uid_t uid, CommandResult *ret, const char *first, va_list list) {
-        g_autoptr(GPtrArray) argv = g_ptr_array_new();
+static GPtrArray *argv_collect(const char *first, va_list list) {
+        GPtrArray *argv = g_ptr_array_new();
         const char *argument = first ?: va_arg(list, const char *);
 
         for (; argument; argument = va_arg(list, const char *))
                 g_ptr_array_add(argv, (char *)argument);
         g_ptr_array_add(argv, NULL);
+        return argv;
+}
+
+static int run_list(uid_t uid, CommandResult *ret, const char *first, va_list list) {
+        g_autoptr(GPtrArray) argv = argv_collect(first, list);
+
         return command_run(&(Command){ .argv = (const char *const *)argv->pdata, .uid = uid }, ret);
 }
 
@@ -105,69 +111,6 @@ char *machine_run_ok(const char *program, ...) {
         if (result.status != 0)
                 g_error("%s: exit status %d\n%s%s", program, result.status, result.out, result.err);
         return g_steal_pointer(&result.out);
-}
-
-/* --- sessions --- */
-
-static char *session_unit(const char *user) {
-        return g_strdup_printf("lab-session-%s.service", user);
-}
-
-static char *membership_of(const char *pid) {
-        g_autofree char *path = g_strdup_printf("/proc/%s/cgroup", pid);
-        g_autofree char *text = NULL;
-
-        if (!g_file_get_contents(path, &text, NULL, NULL) || !g_str_has_prefix(text, "0::"))
-                return NULL;
-        return g_strconcat("/sys/fs/cgroup", g_strstrip(text + strlen("0::")), NULL);
-}
-
-/* Type=exec: PAM is through when the start job is. */
-static int session_start(const char *user, const char *unit) {
-        g_autofree char *unit_option = g_strconcat("--unit=", unit, NULL);
-        g_autofree char *user_option = g_strconcat("--uid=", user, NULL);
-        g_auto(CommandResult) result = {};
-        int r;
-
-        r = machine_run(&result, "systemd-run", "--quiet", "--collect", unit_option, user_option,
-                        "--property=Type=exec", "--property=PAMName=lab-session", "--setenv=XDG_SEAT=seat0",
-                        "--setenv=XDG_SESSION_TYPE=wayland", "--setenv=XDG_SESSION_CLASS=user", "sleep", "infinity",
-                        NULL);
-        if (r < 0)
-                return r;
-        if (result.status == 0)
-                return 0;
-        g_printerr("machine: session of %s: %s", user, result.err);
-        return -EREMOTEIO;
-}
-
-int machine_session_open(const char *user, char **ret_cgroup) {
-        g_autofree char *unit = session_unit(user);
-        g_autofree char *pid = NULL, *cgroup = NULL;
-        int r;
-
-        assert(ret_cgroup);
-
-        r = session_start(user, unit);
-        if (r < 0)
-                return r;
-        pid = g_strstrip(machine_run_ok("systemctl", "show", "--value", "--property=MainPID", unit, NULL));
-        cgroup = membership_of(pid);
-        if (!cgroup || !strstr(cgroup, "/session-")) {
-                g_printerr("machine: session of %s: %s is none\n", user, cgroup ?: "nothing");
-                return -EREMOTEIO;
-        }
-        *ret_cgroup = g_steal_pointer(&cgroup);
-        return 0;
-}
-
-int machine_session_close(const char *user) {
-        g_autofree char *unit = session_unit(user);
-        g_auto(CommandResult) result = {};
-        int r;
-
-        r = machine_run(&result, "systemctl", "stop", unit, NULL);
-        return r < 0 ? r : (result.status == 0 ? 0 : -EREMOTEIO);
 }
 
 /* --- waiting --- */
@@ -242,13 +185,45 @@ bool machine_wait_until(Machine *machine, MachineCondition condition, void *user
         return held;
 }
 
+typedef struct TextWanted {
+        const char *const *argv;
+        const char *text;
+        CommandResult last;
+} TextWanted;
+
+static bool is_printed(void *user) {
+        TextWanted *wanted = user;
+
+        command_result_clear(&wanted->last);
+        return command_run(&(Command){ .argv = wanted->argv }, &wanted->last) == 0 &&
+               strstr(wanted->last.out, wanted->text);
+}
+
+bool machine_wait_for_text(Machine *machine, const char *text, ...) {
+        g_autoptr(GPtrArray) argv = NULL;
+        TextWanted wanted = { .text = text };
+        va_list list;
+        bool found;
+
+        va_start(list, text);
+        argv = argv_collect(NULL, list);
+        va_end(list);
+        wanted.argv = (const char *const *)argv->pdata;
+        found = machine_wait_until(machine, is_printed, &wanted, MACHINE_WAIT_MSEC);
+        if (!found)
+                g_printerr("%s never said \"%s\":\n%s%s", wanted.argv[0], text, wanted.last.out ?: "",
+                           wanted.last.err ?: "");
+        command_result_clear(&wanted.last);
+        return found;
+}
+
 /* One line per family and link, and every address past its tentative time. */
 static bool is_online(void *user) {
         static const char script[] =
                 "for family in -4 -6; do for link in wan0 wan1; do\n"
                 "  ip $family route show default dev $link | grep -q via\n"
                 "  ip $family -o address show dev $link scope global | grep -q inet\n"
-                "  ! ip $family -o address show dev $link tentative | grep -q inet\n"
+                "  if ip $family -o address show dev $link tentative | grep -q inet; then exit 1; fi\n"
                 "done; done\n";
         g_auto(CommandResult) result = {};
 
@@ -258,4 +233,86 @@ static bool is_online(void *user) {
 
 bool machine_wait_online(Machine *machine) {
         return machine_wait_until(machine, is_online, NULL, MACHINE_WAIT_MSEC);
+}
+
+/* --- sessions --- */
+
+typedef struct SessionWanted {
+        const char *unit;
+        char *cgroup;
+} SessionWanted;
+
+static char *session_unit(const char *user) {
+        return g_strdup_printf("lab-session-%s.service", user);
+}
+
+static char *membership_of(const char *pid) {
+        g_autofree char *path = g_strdup_printf("/proc/%s/cgroup", pid);
+        g_autofree char *text = NULL;
+        char *own;
+
+        if (!g_file_get_contents(path, &text, NULL, NULL))
+                return NULL;
+        /* A hybrid host shows its version 1 hierarchies first. */
+        own = strstr(text, "0::/");
+        return own ? g_strconcat("/sys/fs/cgroup", g_strchomp(own + strlen("0::")), NULL) : NULL;
+}
+
+/* Type=exec would be told too late: the process has left the unit's group for the session's. */
+static int session_start(const char *user, const char *unit) {
+        g_autofree char *unit_option = g_strconcat("--unit=", unit, NULL);
+        g_autofree char *user_option = g_strconcat("--uid=", user, NULL);
+        g_auto(CommandResult) result = {};
+        int r;
+
+        r = machine_run(&result, "systemd-run", "--quiet", "--collect", unit_option, user_option,
+                        "--property=Type=simple", "--property=PAMName=lab-session", "--setenv=XDG_SEAT=seat0",
+                        "--setenv=XDG_SESSION_TYPE=wayland", "--setenv=XDG_SESSION_CLASS=user", "sleep", "infinity",
+                        NULL);
+        if (r < 0)
+                return r;
+        if (result.status == 0)
+                return 0;
+        g_printerr("machine: session of %s: %s", user, result.err);
+        return -EREMOTEIO;
+}
+
+/* logind says SessionNew once the process is in the session's scope. */
+static bool is_in_session(void *user) {
+        SessionWanted *wanted = user;
+        g_autofree char *pid =
+                machine_run_ok("systemctl", "show", "--value", "--property=MainPID", wanted->unit, NULL);
+        g_autofree char *cgroup = membership_of(g_strstrip(pid));
+
+        if (!cgroup || !strstr(cgroup, "/session-"))
+                return false;
+        wanted->cgroup = g_steal_pointer(&cgroup);
+        return true;
+}
+
+int machine_session_open(Machine *machine, const char *user, char **ret_cgroup) {
+        g_autofree char *unit = session_unit(user);
+        SessionWanted wanted = { .unit = unit };
+        int r;
+
+        assert(ret_cgroup);
+
+        /* Before the signal that it waits for. */
+        bus_watch(machine);
+        r = session_start(user, unit);
+        if (r < 0)
+                return r;
+        if (!machine_wait_until(machine, is_in_session, &wanted, MACHINE_WAIT_MSEC))
+                return -ETIMEDOUT;
+        *ret_cgroup = wanted.cgroup;
+        return 0;
+}
+
+int machine_session_close(const char *user) {
+        g_autofree char *unit = session_unit(user);
+        g_auto(CommandResult) result = {};
+        int r;
+
+        r = machine_run(&result, "systemctl", "stop", unit, NULL);
+        return r < 0 ? r : (result.status == 0 ? 0 : -EREMOTEIO);
 }

@@ -71,6 +71,10 @@ static const char internet_script[] =
         "echo 1 >/proc/sys/net/ipv4/ip_forward\n"
         "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding\n";
 
+static const char machine_script[] =
+        QUICK_ADDRESSES
+        "for link in wan0 wan1; do echo 0 >/proc/sys/net/ipv6/conf/$link/accept_dad; done\n";
+
 /* $1 and $2 are the public addresses. */
 static const char world_script[] =
         QUICK_ADDRESSES
@@ -287,6 +291,9 @@ int lab_new(int agent_fd, const int netns_fds[static LAB_N_SPACES], Lab **ret) {
         r = LAB_SCRIPT(lab, LAB_INTERNET, internet_script);
         if (r < 0)
                 return r;
+        r = LAB_SCRIPT(lab, LAB_MACHINE, machine_script);
+        if (r < 0)
+                return r;
         r = isp_build(lab, LAB_ISP0);
         if (r < 0)
                 return r;
@@ -372,7 +379,7 @@ int lab_cable_plug(Lab *lab, LabSpace isp) {
 }
 
 /* Not through the agent: the device and its program live in the machine. */
-static int machine_script(const char *const *argv) {
+static int run_inside(const char *const *argv) {
         g_auto(CommandResult) result = {};
         int r;
 
@@ -384,12 +391,12 @@ int lab_tunnel_up(Lab *lab, const char *ifname, uint32_t fwmark) {
         g_autofree char *config = g_strdup_printf(client_config, fwmark);
 
         assert(lab && ifname);
-        return machine_script((const char *const[]){ "sh", "-euc", tunnel_script, "sh", ifname,
+        return run_inside((const char *const[]){ "sh", "-euc", tunnel_script, "sh", ifname,
                                                      LAB_TUNNEL_CLIENT_V4 "/32", LAB_TUNNEL_CLIENT_V6 "/128", config,
                                                      NULL });
 }
 
 int lab_tunnel_down(Lab *lab, const char *ifname) {
         assert(lab && ifname);
-        return machine_script((const char *const[]){ "ip", "link", "delete", ifname, NULL });
+        return run_inside((const char *const[]){ "ip", "link", "delete", ifname, NULL });
 }

@@ -208,10 +208,10 @@ static int machine_boot(const Setup *setup, int *ret_pidfd) {
 
 /* --- the tests, inside --- */
 
-static void journal_print(const char *const *options) {
+static void program_show(const char *const *argv) {
         pid_t pid;
 
-        if (command_start(&(Command){ .argv = options }, &pid) == 0)
+        if (command_start(&(Command){ .argv = argv }, &pid) == 0)
                 (void)child_wait(pid);
 }
 
@@ -226,8 +226,8 @@ static int state_check(void) {
         if (result.status == 0)
                 return 0;
         g_printerr("machine: is %s", result.out);
-        journal_print((const char *const[]){ "systemctl", "--no-pager", "--failed", NULL });
-        journal_print((const char *const[]){ "journalctl", "--no-pager", "-p", "warning", NULL });
+        program_show((const char *const[]){ "systemctl", "--no-pager", "--failed", NULL });
+        program_show((const char *const[]){ "journalctl", "--no-pager", "-p", "warning", NULL });
         return -EREMOTEIO;
 }
 
@@ -240,23 +240,19 @@ static void environment_clean(void) {
 
 static int body_run(const Setup *setup, Lab *lab) {
         g_autoptr(Machine) machine = machine_new(lab);
-        int status;
 
         environment_clean();
         if (state_check() < 0)
                 return EXIT_FAILURE;
         if (!(setup->options->flags & MACHINE_OFFLINE) && !machine_wait_online(machine)) {
                 g_printerr("machine: not online\n");
-                journal_print((const char *const[]){ "ip", "address", NULL });
-                journal_print((const char *const[]){ "journalctl", "--no-pager", "-n", "200", NULL });
+                program_show((const char *const[]){ "ip", "address", NULL });
+                program_show((const char *const[]){ "journalctl", "--no-pager", "-n", "200", NULL });
                 return EXIT_FAILURE;
         }
         if (g_getenv("TALPID_MACHINE_SHELL"))
                 return execlp("bash", "bash", "-i", NULL);
-        status = setup->body(machine, setup->argc, setup->argv);
-        if (status != 0 && g_getenv("TALPID_MACHINE_JOURNAL"))
-                journal_print((const char *const[]){ "journalctl", "--no-pager", NULL });
-        return status;
+        return setup->body(machine, setup->argc, setup->argv);
 }
 
 /* A process sits at "/.." of a cgroup namespace unless it was below its root before. */
@@ -277,6 +273,15 @@ static int machine_join(const Setup *setup, int pidfd) {
         return 0;
 }
 
+/* Also after a test that aborted. */
+static int body_wait(pid_t pid) {
+        int status = child_wait(pid);
+
+        if (status != 0 && g_getenv("TALPID_MACHINE_JOURNAL"))
+                program_show((const char *const[]){ "journalctl", "--no-pager", NULL });
+        return status;
+}
+
 /* The PID namespace holds for children only, hence two processes. */
 static int machine_enter(const Setup *setup, int pidfd, Lab *lab) {
         pid_t pid;
@@ -288,7 +293,7 @@ static int machine_enter(const Setup *setup, int pidfd, Lab *lab) {
                 _exit(EXIT_FAILURE);
         pid = fork();
         if (pid != 0)
-                _exit(pid < 0 ? EXIT_FAILURE : child_wait(pid));
+                _exit(pid < 0 ? EXIT_FAILURE : body_wait(pid));
         exit(body_run(setup, lab));
 }
 

@@ -79,9 +79,9 @@ int machine_spawn_as(uid_t uid, CommandResult *ret, ...) G_GNUC_NULL_TERMINATED;
  * @ret_cgroup: directory of the session's scope; caller frees. A Command run
  *              in it belongs to the session.
  *
- * Return: 0; -EREMOTEIO when logind or PAM refused (told on stderr).
+ * Return: 0; -ETIMEDOUT when logind or PAM refused (the journal says why).
  */
-int machine_session_open(const char *user, char **ret_cgroup);
+int machine_session_open(Machine *machine, const char *user, char **ret_cgroup);
 
 /* Ends what machine_session_open() began. */
 int machine_session_close(const char *user);
@@ -95,6 +95,16 @@ int machine_session_close(const char *user);
  * Return: whether it held before the deadline.
  */
 bool machine_wait_until(Machine *machine, MachineCondition condition, void *user, int timeout_msec);
+
+/**
+ * machine_wait_for_text() - wait until a program inside prints @text
+ *
+ * Runs argv (end with NULL) again whenever machine_wait_until() would ask.
+ *
+ * Return: whether it did within MACHINE_WAIT_MSEC; else its last words are on
+ * stderr.
+ */
+bool machine_wait_for_text(Machine *machine, const char *text, ...) G_GNUC_NULL_TERMINATED;
 
 /* Both links have addresses and default routes, IPv4 and IPv6. */
 bool machine_wait_online(Machine *machine);

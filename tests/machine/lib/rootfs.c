@@ -43,6 +43,7 @@ typedef struct Link {
 /* Directories of which nothing shows through from the outer machine. */
 static const char *const opaque_directories[] = {
         "/etc/NetworkManager/conf.d",
+        "/etc/NetworkManager/dispatcher.d",
         "/etc/NetworkManager/system-connections",
         "/etc/polkit-1/rules.d",
         "/etc/systemd/network",

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "tests/machine/lib/check.h"
+
+#include <sys/socket.h>
+
+void check_answer(const LabQuestion *question, const char *expected) {
+        static const char *const protocols[] = { "UDP", "TCP", "HTTP" };
+        g_autofree char *answer = NULL;
+        int r;
+
+        r = lab_ask_question(question, &answer);
+        if (r == 0 && g_str_equal(answer, expected))
+                return;
+        g_error("asked by %s over IPv%c through %s: expected %s, got %s", protocols[question->protocol],
+                question->family == AF_INET ? '4' : '6', question->device ?: "any device", expected,
+                r < 0 ? g_strerror(-r) : answer);
+}
+
+void check_answers_through(const char *device, const char *expected_v4, const char *expected_v6) {
+        for (LabProtocol protocol = LAB_UDP; protocol <= LAB_HTTP; protocol++) {
+                check_answer(&(LabQuestion){ .family = AF_INET, .protocol = protocol, .device = device }, expected_v4);
+                check_answer(&(LabQuestion){ .family = AF_INET6, .protocol = protocol, .device = device }, expected_v6);
+        }
+}
+
+void check_answers(const char *expected_v4, const char *expected_v6) {
+        check_answers_through(NULL, expected_v4, expected_v6);
+}
