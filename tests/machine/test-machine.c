@@ -231,12 +231,7 @@ static void test_isolation(Machine *machine) {
         g_free(machine_run_ok("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward", NULL));
 }
 
-typedef void (*MachineTest)(Machine *machine);
-
-static const struct {
-        const char *path;
-        MachineTest test;
-} tests[] = {
+static const CheckCase cases[] = {
         { "/machine/boots-to-running", test_boots_to_running },
         { "/machine/real-services-answer-on-the-bus", test_bus },
         { "/machine/network-manager-configures-both-links-by-dhcp-and-ra", test_links },
@@ -256,13 +251,6 @@ static const struct {
         { "/machine/outer-sysctls-are-out-of-reach", test_isolation },
 };
 
-static int body(Machine *machine, int argc, char **argv) {
-        g_test_init(&argc, &argv, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-                g_test_add_data_func(tests[i].path, machine, (GTestDataFunc)(void (*)(void))tests[i].test);
-        return g_test_run();
-}
-
 int main(int argc, char **argv) {
-        return machine_main(argc, argv, &(MachineOptions){}, body);
+        return CHECK_MAIN(argc, argv, cases);
 }

@@ -26,3 +26,38 @@ void check_answers_through(const char *device, const char *expected_v4, const ch
 void check_answers(const char *expected_v4, const char *expected_v6) {
         check_answers_through(NULL, expected_v4, expected_v6);
 }
+
+typedef struct CheckTable {
+        const CheckCase *cases;
+        size_t n_cases;
+} CheckTable;
+
+typedef struct CheckRun {
+        const CheckCase *entry;
+        Machine *machine;
+} CheckRun;
+
+static void run_case(const void *data) {
+        const CheckRun *run = data;
+
+        run->entry->test(run->machine);
+}
+
+static int check_body(Machine *machine, int argc, char **argv, void *user) {
+        const CheckTable *table = user;
+
+        g_test_init(&argc, &argv, NULL);
+        for (size_t i = 0; i < table->n_cases; i++) {
+                CheckRun *run = g_new(CheckRun, 1);
+
+                *run = (CheckRun){ .entry = &table->cases[i], .machine = machine };
+                g_test_add_data_func_full(run->entry->path, run, run_case, g_free);
+        }
+        return g_test_run();
+}
+
+int check_main(int argc, char **argv, const MachineOptions *options, const CheckCase *cases, size_t n_cases) {
+        CheckTable table = { .cases = cases, .n_cases = n_cases };
+
+        return machine_main(argc, argv, options, check_body, &table);
+}

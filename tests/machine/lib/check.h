@@ -21,3 +21,19 @@ void check_answers_through(const char *device, const char *expected_v4, const ch
 
 /* A call that must give 0. */
 #define CHECK_OK(call) g_assert_cmpint(call, ==, 0)
+
+typedef struct CheckCase {
+        const char *path;
+        void (*test)(Machine *machine);
+} CheckCase;
+
+/**
+ * check_main() - machine_main() with a table of GTest cases
+ *
+ * Return: exit status for main().
+ */
+int check_main(int argc, char **argv, const MachineOptions *options, const CheckCase *cases, size_t n_cases);
+
+/* The members of MachineOptions follow. */
+#define CHECK_MAIN(argc, argv, cases, ...) \
+        check_main(argc, argv, &(MachineOptions){ __VA_ARGS__ }, cases, G_N_ELEMENTS(cases))

@@ -41,6 +41,7 @@ typedef struct Setup {
         char **argv;
         const MachineOptions *options;
         MachineBody body;
+        void *user;
         char *directory;                 /* where the test was started */
         char *cgroup, *lab_cgroup, *machine_cgroup;
         int netns_fds[LAB_N_SPACES];
@@ -252,7 +253,7 @@ static int body_run(const Setup *setup, Lab *lab) {
         }
         if (g_getenv("TALPID_MACHINE_SHELL"))
                 return execlp("bash", "bash", "-i", NULL);
-        return setup->body(machine, setup->argc, setup->argv);
+        return setup->body(machine, setup->argc, setup->argv, setup->user);
 }
 
 /* A process sits at "/.." of a cgroup namespace unless it was below its root before. */
@@ -445,10 +446,17 @@ static int janitor_run(Setup *setup, pid_t owner, int owner_pidfd) {
         return status;
 }
 
-int machine_main(int argc, char **argv, const MachineOptions *options, MachineBody body) {
+int machine_main(int argc, char **argv, const MachineOptions *options, MachineBody body, void *user) {
         _cleanup_fd_ int owner_pidfd = pidfd_open(getpid(), 0);
         g_autofree char *directory = g_get_current_dir();
-        Setup setup = { .argc = argc, .argv = argv, .options = options, .body = body, .directory = directory };
+        Setup setup = {
+                .argc = argc,
+                .argv = argv,
+                .options = options,
+                .body = body,
+                .user = user,
+                .directory = directory,
+        };
         pid_t owner = getpid(), janitor;
 
         assert(options && body);

@@ -45,7 +45,7 @@ typedef struct MachineOptions {
         int (*prepare)(const char *root); /* last touch to the files before boot */
 } MachineOptions;
 
-typedef int (*MachineBody)(Machine *machine, int argc, char **argv);
+typedef int (*MachineBody)(Machine *machine, int argc, char **argv, void *user);
 
 typedef bool (*MachineCondition)(void *user);
 
@@ -58,7 +58,7 @@ typedef bool (*MachineCondition)(void *user);
  * Return: what the body returned, 128 + signal, or EXIT_FAILURE when the
  * machine did not boot (the reason is on stderr).
  */
-int machine_main(int argc, char **argv, const MachineOptions *options, MachineBody body);
+int machine_main(int argc, char **argv, const MachineOptions *options, MachineBody body, void *user);
 
 Lab *machine_get_lab(Machine *machine);
 

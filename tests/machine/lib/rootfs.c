@@ -225,34 +225,15 @@ static int opaque_make(void) {
         return 0;
 }
 
-static int packages_find(const MachineOptions *options, char **ret) {
-        g_autofree char *path = g_build_filename(g_getenv("TALPID_MACHINE_PACKAGES") ?: MACHINE_PACKAGES,
-                                                 "systemd-resolved", NULL);
-
-        if (!(options->flags & MACHINE_RESOLVED))
-                return 0;
-        if (access(path, F_OK) < 0) {
-                g_printerr("machine: %s is missing: run tests/machine/fetch-packages\n", path);
-                return -ENOENT;
-        }
-        *ret = g_steal_pointer(&path);
-        return 0;
-}
-
-static int layers_mount(const MachineOptions *options) {
-        g_autofree char *packages = NULL, *data = NULL;
+static int layers_mount(void) {
         int r;
 
-        r = packages_find(options, &packages);
-        if (r < 0)
-                return r;
         if (mkdir(UPPER, 0755) < 0 || mkdir(WORK, 0755) < 0 || mkdir(ROOTFS_PATH, 0755) < 0)
                 return failed("layers", -errno);
         r = opaque_make();
         if (r < 0)
                 return r;
-        data = g_strdup_printf("lowerdir=%s%s/,upperdir=" UPPER ",workdir=" WORK, packages ?: "", packages ? ":" : "");
-        if (mount("overlay", ROOTFS_PATH, "overlay", 0, data) < 0)
+        if (mount("overlay", ROOTFS_PATH, "overlay", 0, "lowerdir=/,upperdir=" UPPER ",workdir=" WORK) < 0)
                 return failed("overlay", -errno);
         return 0;
 }
@@ -352,6 +333,20 @@ static int program_run(const char *const *argv) {
         return -EREMOTEIO;
 }
 
+/* Copied, not layered: overlayfs refuses a layer that lies inside another, as all of / does. */
+static int packages_install(MachineFlags flags) {
+        g_autofree char *path = g_build_filename(g_getenv("TALPID_MACHINE_PACKAGES") ?: MACHINE_PACKAGES,
+                                                 "systemd-resolved", ".", NULL);
+
+        if (!(flags & MACHINE_RESOLVED))
+                return 0;
+        if (access(path, F_OK) < 0) {
+                g_printerr("machine: %s is missing: run tests/machine/fetch-packages\n", path);
+                return -ENOENT;
+        }
+        return program_run((const char *const[]){ "cp", "-a", path, ROOTFS_PATH "/", NULL });
+}
+
 /* The destination is the merged root, so that meson follows its links: /lib is one. */
 static int project_install(const char *build) {
         if (!build)
@@ -363,7 +358,10 @@ static int project_install(const char *build) {
 int rootfs_build(const MachineOptions *options) {
         int r;
 
-        r = layers_mount(options);
+        r = layers_mount();
+        if (r < 0)
+                return r;
+        r = packages_install(options->flags);
         if (r < 0)
                 return r;
         r = FILES_WRITE(common_files);
