@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "backends/rtnetlink/rtnetlink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include "backends/base/clock.h"
+#include "backends/base/log.h"
+#include "backends/facts/ours.h"
+#include "backends/netlink/nl-watch.h"
+#include "backends/rtnetlink/apply.h"
+#include "backends/rtnetlink/dump.h"
+#include "backends/rtnetlink/link-codec.h"
+#include "backends/rtnetlink/neighbour-codec.h"
+#include "backends/rtnetlink/neighbour-lookup.h"
+#include "backends/rtnetlink/rule-codec.h"
+#include "backends/rtnetlink/watch-filter.h"
+
+#define KINDS_APPLIED (FACT_KIND_BIT(FACT_ROUTE) | FACT_KIND_BIT(FACT_RULE))
+#define KINDS_REPORTED                                                                             \
+        (KINDS_APPLIED | FACT_KIND_BIT(FACT_LINK) | FACT_KIND_BIT(FACT_LINK_ADDRESS) |             \
+                FACT_KIND_BIT(FACT_NEIGHBOUR))
+
+#define TABLES_MAX 16
+#define CHANGES_MAX 1024 /* reported at once */
+#define RETRY_USEC (200 * USEC_PER_MSEC)
+
+typedef struct Rtnetlink {
+        Backend backend; /* first: a Backend is all that callers see */
+        NlRequest *request;
+        NlWatch *watch;
+        sd_event_source *deferred; /* reads again what is stale, reports what waits */
+        sd_event_source *retry;    /* after a read that failed */
+        bool is_started;           /* a resync was asked for: reports are wanted */
+
+        /* Kinds that have to be read again; until then their notifications tell nothing. */
+        uint32_t stale;
+        Array changes; /* of FactChange, not reported yet */
+
+        FactSet links;   /* as reported: tells which notification is news */
+        FactSet foreign; /* others' routes, as reported: tells which slots are shared */
+        bool foreign_on_nexthops;
+
+        /* Where a route of others with NLM_F_REPLACE may have taken the place of ours. */
+        uint32_t tables[TABLES_MAX];
+        size_t n_tables;
+
+        /*
+         * apply() ran while notifications of earlier changes were waiting: what
+         * they say about ours may be older than what apply() did.
+         */
+        bool is_ahead;
+
+        NeighbourLookup neighbours;
+        RtnetlinkForeignCallback on_foreign;
+        void *foreign_userdata;
+} Rtnetlink;
+
+static void mark_stale(Rtnetlink *rtnetlink, uint32_t kinds) {
+        rtnetlink->stale |= kinds;
+        if (rtnetlink->is_started)
+                (void)sd_event_source_set_enabled(rtnetlink->deferred, SD_EVENT_ONESHOT);
+}
+
+static bool is_stale(const Rtnetlink *rtnetlink, FactKind kind) {
+        return rtnetlink->stale & FACT_KIND_BIT(kind);
+}
+
+static void report_changes(Rtnetlink *rtnetlink) {
+        const BackendSink *sink = &rtnetlink->backend.sink;
+
+        if (rtnetlink->changes.n > 0 && rtnetlink->is_started && sink->on_changes)
+                sink->on_changes(rtnetlink->changes.items, rtnetlink->changes.n, sink->userdata);
+        rtnetlink->changes.n = 0;
+}
+
+static void append_change(Rtnetlink *rtnetlink, const Fact *fact, bool removed, uint32_t author) {
+        const FactChange change = { .fact = *fact, .removed = removed, .author = author };
+
+        if (rtnetlink->changes.n >= CHANGES_MAX)
+                report_changes(rtnetlink);
+        if (!array_append(&rtnetlink->changes, &change))
+                mark_stale(rtnetlink, KINDS_REPORTED);
+}
+
+static bool table_holds_ours(const Rtnetlink *rtnetlink, uint32_t table) {
+        for (size_t i = 0; i < rtnetlink->n_tables; i++)
+                if (rtnetlink->tables[i] == table)
+                        return true;
+        return false;
+}
+
+static void note_table(Rtnetlink *rtnetlink, uint32_t table) {
+        if (rtnetlink->n_tables < TABLES_MAX && !table_holds_ours(rtnetlink, table))
+                rtnetlink->tables[rtnetlink->n_tables++] = table;
+}
+
+/*
+ * IPv4 routes lose and regain their next hops with the link's state, and go
+ * with the link, without a word (fib_sync_down_dev(), fib_sync_up()).
+ */
+static void handle_link(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const Fact *fact) {
+        bool removed = nlh->nlmsg_type == RTM_DELLINK;
+        const Fact *known = fact_set_find(&rtnetlink->links, fact);
+
+        if (!removed && known && fact_equals(known, fact))
+                return;
+        if (removed || (known && ((known->link.flags ^ fact->link.flags) & (IFF_UP | IFF_RUNNING))))
+                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
+
+        if (removed)
+                (void)fact_set_remove(&rtnetlink->links, fact); /* unknown is fine, too */
+        else if (fact_set_put(&rtnetlink->links, fact) < 0)
+                mark_stale(rtnetlink, KINDS_REPORTED);
+        append_change(rtnetlink, fact, removed, nlh->nlmsg_pid);
+}
+
+/* Silently with an address go the IPv4 routes that prefer it; with the last one, all of the link.
+ */
+static void handle_link_address(
+        Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const Fact *fact) {
+        bool removed = nlh->nlmsg_type == RTM_DELADDR;
+
+        if (removed)
+                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
+        append_change(rtnetlink, fact, removed, nlh->nlmsg_pid);
+}
+
+/* Two equal rules can exist: that one is gone does not say that none is left. */
+static void handle_rule(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const Fact *fact) {
+        bool removed = nlh->nlmsg_type == RTM_DELRULE;
+
+        if (nlh->nlmsg_pid == nl_request_port(rtnetlink->request))
+                return;
+        if (removed || rtnetlink->is_ahead)
+                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_RULE));
+        if (!rtnetlink->is_ahead)
+                append_change(rtnetlink, fact, removed, nlh->nlmsg_pid);
+}
+
+static void handle_neighbour(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const Fact *fact) {
+        bool removed = nlh->nlmsg_type == RTM_DELNEIGH || (fact->neighbour.state & NUD_FAILED);
+
+        if (!neighbour_lookup_wants(&rtnetlink->neighbours, &fact->neighbour))
+                return;
+        if (removed || neighbour_is_resolved(&fact->neighbour))
+                append_change(rtnetlink, fact, removed, nlh->nlmsg_pid);
+}
+
+/*
+ * Whether the message says all that has to be known: one next hop, and a slot
+ * that nobody shares. Both families let several routes of others stand in one
+ * slot (`ip route append`), which one notification does not show.
+ */
+static bool foreign_is_plain(const Rtnetlink *rtnetlink, const struct nlmsghdr *nlh,
+        const RouteMessage *message, const Fact *fact) {
+        const Fact *known = fact_set_find(&rtnetlink->foreign, fact);
+        bool replaced = nlh->nlmsg_type == RTM_NEWROUTE && (nlh->nlmsg_flags & NLM_F_REPLACE);
+        Fact sibling = *fact;
+
+        sibling.route.hop = 1;
+        if (message->n_hops != 1 || message->has_nexthop_object ||
+                fact_set_find(&rtnetlink->foreign, &sibling))
+                return false;
+        return !known || replaced || fact_equals(known, fact);
+}
+
+static void handle_foreign_route(
+        Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
+        const Fact fact = fact_of_route(&message->hops[0]);
+        bool removed = nlh->nlmsg_type == RTM_DELROUTE;
+
+        if (!foreign_is_plain(rtnetlink, nlh, message, &fact)) {
+                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
+                return;
+        }
+        if (removed && !fact_set_remove(&rtnetlink->foreign, &fact))
+                return;
+        if (!removed && fact_set_put(&rtnetlink->foreign, &fact) < 0)
+                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
+        append_change(rtnetlink, &fact, removed, nlh->nlmsg_pid);
+}
+
+/* Somebody else changed a route of ours. We make none with several hops. */
+static void handle_our_route(
+        Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
+        const Fact fact = fact_of_route(&message->hops[0]);
+
+        if (rtnetlink->is_ahead || message->n_hops != 1 || message->has_nexthop_object)
+                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
+        else
+                append_change(rtnetlink, &fact, nlh->nlmsg_type == RTM_DELROUTE, nlh->nlmsg_pid);
+}
+
+static void tell_foreign_callback(
+        Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
+        for (size_t i = 0; i < message->n_hops; i++) {
+                const FactChange change = {
+                        .fact = fact_of_route(&message->hops[i]),
+                        .removed = nlh->nlmsg_type == RTM_DELROUTE,
+                        .author = nlh->nlmsg_pid,
+                };
+
+                rtnetlink->on_foreign(&change, rtnetlink->foreign_userdata);
+        }
+}
+
+static void handle_route(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh) {
+        RouteMessage message;
+        bool is_ours;
+
+        if (nlh->nlmsg_pid == nl_request_port(rtnetlink->request) ||
+                route_decode(nlh, &message) <= 0 || message.is_cloned)
+                return;
+
+        is_ours = message.hops[0].protocol == OURS_PROTOCOL;
+        if (rtnetlink->on_foreign && !is_ours)
+                tell_foreign_callback(rtnetlink, nlh, &message);
+        if (is_stale(rtnetlink, FACT_ROUTE))
+                return;
+
+        if (!is_ours && (nlh->nlmsg_flags & NLM_F_REPLACE) && nlh->nlmsg_type == RTM_NEWROUTE &&
+                table_holds_ours(rtnetlink, message.hops[0].table))
+                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
+        else if (is_ours)
+                handle_our_route(rtnetlink, nlh, &message);
+        else if (dump_keeps_foreign_route(&message.hops[0]))
+                handle_foreign_route(rtnetlink, nlh, &message);
+}
+
+/* An object that changes changes the routes on it, and takes them along, without a word. */
+static void handle_nexthop(Rtnetlink *rtnetlink) {
+        if (rtnetlink->foreign_on_nexthops)
+                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
+}
+
+static void on_message(const struct nlmsghdr *nlh, void *userdata) {
+        Rtnetlink *rtnetlink = userdata;
+        Fact fact;
+
+        switch (nlh->nlmsg_type) {
+        case RTM_NEWLINK:
+        case RTM_DELLINK:
+                fact.kind = FACT_LINK;
+                if (!is_stale(rtnetlink, FACT_LINK) && link_decode(nlh, &fact.link) > 0)
+                        handle_link(rtnetlink, nlh, &fact);
+                break;
+        case RTM_NEWADDR:
+        case RTM_DELADDR:
+                fact.kind = FACT_LINK_ADDRESS;
+                if (!is_stale(rtnetlink, FACT_LINK_ADDRESS) &&
+                        link_address_decode(nlh, &fact.link_address) > 0)
+                        handle_link_address(rtnetlink, nlh, &fact);
+                break;
+        case RTM_NEWRULE:
+        case RTM_DELRULE:
+                fact.kind = FACT_RULE;
+                if (!is_stale(rtnetlink, FACT_RULE) && rule_decode(nlh, &fact.rule) > 0)
+                        handle_rule(rtnetlink, nlh, &fact);
+                break;
+        case RTM_NEWNEIGH:
+        case RTM_DELNEIGH:
+                fact.kind = FACT_NEIGHBOUR;
+                if (neighbour_decode(nlh, &fact.neighbour) > 0)
+                        handle_neighbour(rtnetlink, nlh, &fact);
+                break;
+        case RTM_NEWROUTE:
+        case RTM_DELROUTE:
+                handle_route(rtnetlink, nlh);
+                break;
+        case RTM_NEWNEXTHOP:
+        case RTM_DELNEXTHOP:
+                handle_nexthop(rtnetlink);
+                break;
+        default: /* the kernel's numbers: nothing we joined for */
+                break;
+        }
+}
+
+static void on_overrun(void *userdata) {
+        Rtnetlink *rtnetlink = userdata;
+
+        log_debug("Lost notifications of the kernel, reading everything again");
+        mark_stale(rtnetlink, KINDS_REPORTED);
+}
+
+static void on_turn_end(bool is_empty, void *userdata) {
+        Rtnetlink *rtnetlink = userdata;
+
+        report_changes(rtnetlink);
+        if (is_empty)
+                rtnetlink->is_ahead = false;
+}
+
+static int read_neighbours(Rtnetlink *rtnetlink, FactSet *ret) {
+        Fact fact = { .kind = FACT_NEIGHBOUR };
+        int r = 0;
+
+        for (size_t i = 0; i < rtnetlink->neighbours.n && r >= 0; i++)
+                if (neighbour_lookup_ask(rtnetlink->request, &rtnetlink->neighbours.wanted[i],
+                            &fact.neighbour) > 0)
+                        r = fact_set_append(ret, &fact);
+        return r;
+}
+
+static int read_kinds(
+        Rtnetlink *rtnetlink, uint32_t kinds, FactSet *ret, bool *ret_nexthop_objects) {
+        NlRequest *request = rtnetlink->request;
+        int r = 0;
+
+        if (kinds & FACT_KIND_BIT(FACT_LINK))
+                r = dump_links(request, ret);
+        if (r >= 0 && (kinds & FACT_KIND_BIT(FACT_LINK_ADDRESS)))
+                r = dump_link_addresses(request, ret);
+        if (r >= 0 && (kinds & FACT_KIND_BIT(FACT_NEIGHBOUR)))
+                r = read_neighbours(rtnetlink, ret);
+        if (r >= 0 && (kinds & FACT_KIND_BIT(FACT_ROUTE)))
+                r = dump_routes(request, ret, ret_nexthop_objects);
+        if (r >= 0 && (kinds & FACT_KIND_BIT(FACT_RULE)))
+                r = dump_rules(request, ret);
+        return r < 0 ? r : fact_set_sort(ret);
+}
+
+/* Keeps of what was read the little that later notifications are compared with. */
+static int remember(Rtnetlink *rtnetlink, uint32_t kinds, const FactSet *facts) {
+        const Fact *fact;
+        int r = 0;
+
+        if (kinds & FACT_KIND_BIT(FACT_LINK))
+                fact_set_clear(&rtnetlink->links);
+        if (kinds & FACT_KIND_BIT(FACT_ROUTE)) {
+                fact_set_clear(&rtnetlink->foreign);
+                rtnetlink->n_tables = 0;
+        }
+
+        ARRAY_FOREACH(fact, &facts->facts) {
+                if (fact->kind == FACT_LINK)
+                        r = fact_set_append(&rtnetlink->links, fact); /* in order already */
+                else if (fact->kind == FACT_ROUTE && fact_is_ours(fact))
+                        note_table(rtnetlink, fact->route.table);
+                else if (fact->kind == FACT_ROUTE)
+                        r = fact_set_append(&rtnetlink->foreign, fact);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/*
+ * Reads what is stale. Notifications that wait are older than what is read and
+ * come first; those that arrive meanwhile are delivered after it, in order.
+ */
+static int refresh(Rtnetlink *rtnetlink) {
+        CLEANUP(fact_set_clear) FactSet facts = FACT_SET_INIT;
+        const BackendSink *sink = &rtnetlink->backend.sink;
+        bool nexthop_objects = rtnetlink->foreign_on_nexthops;
+        uint32_t kinds;
+        int r;
+
+        nl_watch_drain(rtnetlink->watch);
+        report_changes(rtnetlink);
+
+        kinds = rtnetlink->stale;
+        if (kinds == 0)
+                return 0;
+        r = read_kinds(rtnetlink, kinds, &facts, &nexthop_objects);
+        if (r >= 0)
+                r = remember(rtnetlink, kinds, &facts);
+        if (r < 0)
+                return r;
+
+        rtnetlink->stale &= ~kinds;
+        rtnetlink->foreign_on_nexthops = nexthop_objects;
+        if (sink->on_resync)
+                sink->on_resync(kinds, &facts, sink->userdata);
+        return 0;
+}
+
+static int on_deferred(sd_event_source *source, void *userdata) {
+        Rtnetlink *rtnetlink = userdata;
+        int r;
+
+        r = refresh(rtnetlink);
+        if (r < 0) {
+                log_debug("Cannot read the kernel's state, trying again: errno %d", -r);
+                (void)sd_event_source_set_time_relative(rtnetlink->retry, RETRY_USEC);
+                (void)sd_event_source_set_enabled(rtnetlink->retry, SD_EVENT_ONESHOT);
+        }
+        return 0;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        return on_deferred(source, userdata);
+}
+
+static int rtnetlink_resync(Backend *backend) {
+        Rtnetlink *rtnetlink = (Rtnetlink *)backend;
+
+        rtnetlink->is_started = true;
+        rtnetlink->stale = KINDS_REPORTED;
+        return refresh(rtnetlink);
+}
+
+static size_t rtnetlink_apply(
+        Backend *backend, const Operation *operations, size_t n, Fault *faults) {
+        Rtnetlink *rtnetlink = (Rtnetlink *)backend;
+        size_t n_failed;
+
+        for (size_t i = 0; i < n; i++)
+                if (operations[i].fact.kind == FACT_ROUTE)
+                        note_table(rtnetlink, operations[i].fact.route.table);
+        n_failed = apply_operations(rtnetlink->request, operations, n, faults);
+
+        if (!nl_watch_is_empty(rtnetlink->watch))
+                rtnetlink->is_ahead = true;
+        return n_failed;
+}
+
+static int attach_filter(Rtnetlink *rtnetlink, bool all_routes) {
+        struct sock_filter program[WATCH_FILTER_MAX];
+        uint32_t ifindexes[NEIGHBOUR_LOOKUP_MAX];
+        size_t n;
+
+        for (size_t i = 0; i < rtnetlink->neighbours.n; i++)
+                ifindexes[i] = rtnetlink->neighbours.wanted[i].ifindex;
+        n = watch_filter_build(program, nl_request_port(rtnetlink->request), all_routes, ifindexes,
+                rtnetlink->neighbours.n);
+        return nl_watch_set_filter(rtnetlink->watch, program, n);
+}
+
+static void rtnetlink_resolve_neighbour(
+        Backend *backend, uint32_t ifindex, const Address *address) {
+        Rtnetlink *rtnetlink = (Rtnetlink *)backend;
+        const Neighbour key = { .ifindex = ifindex, .address = *address };
+        Fact fact = { .kind = FACT_NEIGHBOUR };
+        int r = 0;
+
+        if (neighbour_lookup_add(&rtnetlink->neighbours, ifindex, address))
+                r = attach_filter(rtnetlink, rtnetlink->on_foreign);
+        if (r >= 0) /* joining once more is harmless */
+                r = nl_watch_join(rtnetlink->watch, RTNLGRP_NEIGH);
+        if (r >= 0)
+                r = neighbour_lookup_ask(rtnetlink->request, &key, &fact.neighbour);
+        if (r > 0)
+                append_change(rtnetlink, &fact, /* removed= */ false, /* author= */ 0);
+        if (r > 0 && rtnetlink->is_started) /* report it from the loop */
+                (void)sd_event_source_set_enabled(rtnetlink->deferred, SD_EVENT_ONESHOT);
+        if (r < 0)
+                log_debug("Cannot look for a neighbour on link %u: errno %d", ifindex, -r);
+}
+
+int rtnetlink_get_route(Backend *backend, const RouteQuery *query, RouteAnswer *ret, Fault *fault) {
+        return route_query_run(((Rtnetlink *)backend)->request, query, ret, fault);
+}
+
+int rtnetlink_watch_foreign(Backend *backend, RtnetlinkForeignCallback callback, void *userdata) {
+        Rtnetlink *rtnetlink = (Rtnetlink *)backend;
+        int r;
+
+        r = attach_filter(rtnetlink, /* all_routes= */ callback);
+        if (r < 0)
+                return r;
+        rtnetlink->on_foreign = callback;
+        rtnetlink->foreign_userdata = userdata;
+        return 0;
+}
+
+static int join_groups(NlWatch *watch) {
+        static const unsigned groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE };
+
+        for (size_t i = 0; i < ARRAY_LENGTH(groups); i++) {
+                int r = nl_watch_join(watch, groups[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        (void)nl_watch_join(watch, RTNLGRP_NEXTHOP); /* without it before Linux 5.3: no objects */
+        return 0;
+}
+
+static int add_sources(Rtnetlink *rtnetlink, sd_event *event) {
+        int r;
+
+        r = sd_event_add_defer(event, &rtnetlink->deferred, on_deferred, rtnetlink);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(rtnetlink->deferred, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &rtnetlink->retry, CLOCK_MONOTONIC,
+                        RETRY_USEC, 0, on_retry, rtnetlink);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(rtnetlink->retry, SD_EVENT_OFF);
+        return r;
+}
+
+static const BackendInterface rtnetlink_interface = {
+        .name = "rtnetlink",
+        .kinds = KINDS_APPLIED,
+        .resync = rtnetlink_resync,
+        .apply = rtnetlink_apply,
+        .resolve_neighbour = rtnetlink_resolve_neighbour,
+};
+
+static Rtnetlink *rtnetlink_unmake(Rtnetlink *rtnetlink) {
+        if (!rtnetlink)
+                return NULL;
+        rtnetlink->retry = sd_event_source_disable_unref(rtnetlink->retry);
+        rtnetlink->deferred = sd_event_source_disable_unref(rtnetlink->deferred);
+        rtnetlink->watch = nl_watch_free(rtnetlink->watch);
+        rtnetlink->request = nl_request_free(rtnetlink->request);
+        fact_set_clear(&rtnetlink->foreign);
+        fact_set_clear(&rtnetlink->links);
+        array_clear(&rtnetlink->changes);
+        free(rtnetlink);
+        return NULL;
+}
+DEFINE_CLEANUP(Rtnetlink *, rtnetlink_unmake);
+
+int rtnetlink_new(sd_event *event, Backend **ret) {
+        CLEANUP(rtnetlink_unmake_p) Rtnetlink *rtnetlink = calloc(1, sizeof(*rtnetlink));
+        NlWatchListener listener = { on_message, on_overrun, on_turn_end, rtnetlink };
+        int r;
+
+        if (!rtnetlink)
+                return -ENOMEM;
+        rtnetlink->backend.interface = &rtnetlink_interface;
+        rtnetlink->changes = ARRAY_INIT(FactChange);
+        rtnetlink->links = rtnetlink->foreign = FACT_SET_INIT;
+        rtnetlink->stale = KINDS_REPORTED;
+
+        r = nl_request_new(NETLINK_ROUTE, &rtnetlink->request);
+        if (r >= 0)
+                r = nl_watch_new(event, NETLINK_ROUTE, &listener, &rtnetlink->watch);
+        if (r >= 0)
+                r = add_sources(rtnetlink, event);
+        if (r >= 0) /* before the first group, so that a flood cannot overtake it */
+                r = attach_filter(rtnetlink, /* all_routes= */ false);
+        if (r >= 0)
+                r = join_groups(rtnetlink->watch);
+        if (r < 0)
+                return r;
+
+        *ret = &TAKE(rtnetlink)->backend;
+        return 0;
+}
+
+Backend *rtnetlink_free(Backend *backend) {
+        (void)rtnetlink_unmake((Rtnetlink *)backend);
+        return NULL;
+}
