@@ -133,6 +133,48 @@ static int prepare_refusal(const char *root) {
         return -EPERM;
 }
 
+static const char project_script[] =
+        "cd $1\n"
+        "cat >meson.build <<'END'\n"
+        "project('lab', version: '1', default_options: 'prefix=/usr')\n"
+        "install_data('lab.service', install_dir: '/lib/systemd/system')\n"
+        "install_data('lab.conf', install_dir: '/usr/lib/sysusers.d')\n"
+        "END\n"
+        "printf '[Service]\\nType=oneshot\\nUser=labuser\\nExecStart=true\\n' >lab.service\n"
+        "echo 'u labuser - - -' >lab.conf\n"
+        "meson setup build >/dev/null\n";
+
+/* Run where the project was built, which is below /tmp. */
+static int body_installed(Machine *machine, int argc, char **argv, void *user) {
+        (void)machine;
+        (void)argc;
+        (void)argv;
+        (void)user;
+        g_free(machine_run_ok("systemctl", "start", "lab.service", NULL));
+        g_free(machine_run_ok("test", "-L", "/lib", "-a", "-e", "meson.build", NULL));
+        return 42;
+}
+
+static void test_install(void) {
+        g_autofree char *directory = g_dir_make_tmp("test-machine-XXXXXX", NULL);
+        g_autofree char *build = g_build_filename(directory, "build", NULL);
+        g_autofree char *old = g_get_current_dir();
+        const char *const make[] = { "sh", "-euc", project_script, "sh", directory, NULL };
+        const char *const clean[] = { "rm", "-r", directory, NULL };
+        g_auto(CommandResult) result = {};
+        int status;
+
+        CHECK_OK(command_run(&(Command){ .argv = make }, &result));
+        g_assert_cmpint(result.status, ==, 0);
+        CHECK_OK(chdir(directory));
+        status = outer_run(&(MachineOptions){ .flags = MACHINE_OFFLINE, .install_from = build }, body_installed);
+        CHECK_OK(chdir(old));
+        command_result_clear(&result);
+        CHECK_OK(command_run(&(Command){ .argv = clean }, &result));
+        g_assert_cmpint(status, ==, 42);
+        g_assert_cmpint(g_access("/lib/systemd/system/lab.service", F_OK), <, 0);
+}
+
 static void test_no_boot(void) {
         g_assert_cmpint(outer_run(&(MachineOptions){ .prepare = prepare_refusal }, body_status), ==,
                         EXIT_FAILURE);
@@ -199,11 +241,16 @@ static void test_command(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
+        if (geteuid() != 0) {
+                g_print("1..0 # SKIP a machine needs root\n");
+                return EXIT_SUCCESS;
+        }
         g_test_add_func("/packet/parses-headers", test_packets);
         g_test_add_func("/command/ends-with-the-program-or-the-deadline", test_command);
         g_test_add_func("/machine/passes-the-tests-status-through", test_status);
         g_test_add_func("/machine/leaves-nothing-behind", test_nothing_stays);
         g_test_add_func("/machine/killed-test-leaves-nothing-behind", test_killed);
+        g_test_add_func("/machine/installs-a-build", test_install);
         g_test_add_func("/machine/failed-boot-is-a-failed-test", test_no_boot);
         g_test_add_func("/machine/missing-packages-are-a-failed-test", test_missing_packages);
         return g_test_run();

@@ -42,38 +42,40 @@ static int socket_error(int fd) {
         return -error;
 }
 
-static socklen_t question_address(const LabQuestion *question, struct sockaddr_storage *ret) {
+/* Return: the length of the address; -EINVAL when the text is none. */
+static int question_address(const LabQuestion *question, struct sockaddr_storage *ret) {
         uint16_t be_port = htons(question->protocol == LAB_HTTP ? INTERNET_HTTP_PORT : INTERNET_PORT);
         struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
         struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
 
         if (question->family == AF_INET) {
                 *v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = be_port };
-                assert(inet_pton(AF_INET, question->address ?: LAB_INTERNET_V4, &v4->sin_addr) == 1);
-                return sizeof(*v4);
+                return inet_pton(AF_INET, question->address ?: LAB_INTERNET_V4, &v4->sin_addr) == 1 ? (int)sizeof(*v4) :
+                                                                                                      -EINVAL;
         }
         *v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = be_port };
-        assert(inet_pton(AF_INET6, question->address ?: LAB_INTERNET_V6, &v6->sin6_addr) == 1);
-        return sizeof(*v6);
+        return inet_pton(AF_INET6, question->address ?: LAB_INTERNET_V6, &v6->sin6_addr) == 1 ? (int)sizeof(*v6) :
+                                                                                                -EINVAL;
 }
 
 static int question_connect(const LabQuestion *question, int64_t deadline) {
         int type = question->protocol == LAB_UDP ? SOCK_DGRAM : SOCK_STREAM;
         _cleanup_fd_ int fd = socket(question->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct sockaddr_storage address;
-        socklen_t length;
-        int r;
+        int r, length;
 
         if (fd < 0)
                 return -errno;
+        length = question_address(question, &address);
+        if (length < 0)
+                return length;
         if (question->mark &&
             setsockopt(fd, SOL_SOCKET, SO_MARK, &question->mark, sizeof(question->mark)) < 0)
                 return -errno;
         if (question->device &&
             setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, question->device, strlen(question->device) + 1) < 0)
                 return -errno;
-        length = question_address(question, &address);
-        if (connect(fd, (struct sockaddr *)&address, length) == 0)
+        if (connect(fd, (struct sockaddr *)&address, (socklen_t)length) == 0)
                 return TAKE_FD(fd);
         if (errno != EINPROGRESS)
                 return -errno;

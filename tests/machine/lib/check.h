@@ -30,6 +30,8 @@ typedef struct CheckCase {
 /**
  * check_main() - machine_main() with a table of GTest cases
  *
+ * Skips all of them, saying so, when not root.
+ *
  * Return: exit status for main().
  */
 int check_main(int argc, char **argv, const MachineOptions *options, const CheckCase *cases, size_t n_cases);

@@ -105,7 +105,7 @@ static char *path_real(const char *path) {
 /* The program, its sources and the place it was started from look the same inside. */
 static GPtrArray *binds_collect(const Setup *setup) {
         const char *wanted[] = { setup->directory, setup->options->install_from, g_getenv("G_TEST_SRCDIR"),
-                                 g_getenv("G_TEST_BUILDDIR"), g_getenv("MESON_SOURCE_ROOT") };
+                                 g_getenv("G_TEST_BUILDDIR") };
         g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
         GPtrArray *binds = g_ptr_array_new_with_free_func(free);
 
