@@ -17,6 +17,10 @@
 #define DETAIL_METHOD "method"           /* member that is called: "AddRoutes" */
 #define DETAIL_DESTINATION "destination" /* "10.0.0.0/8", or "10.0.0.0/8 and 3 more" */
 #define DETAIL_DEVICE "device"           /* "wg0" */
+#define DETAIL_GATEWAY "gateway"         /* "192.0.2.1"; "": none */
+#define DETAIL_TABLE "table"             /* "main", "tunnel", "excluded", "1000" */
+#define DETAIL_LIFETIME "lifetime"       /* "boot", "client" */
+#define DETAIL_UID "uid"                 /* of the caller */
 #define DETAIL_PID "pid"                 /* "1234" */
 
 /*

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "backends/base/log.h"
+#include "polkit/details.h"
 #include "polkit/polkit-call.h"
 
 /*
@@ -21,10 +22,13 @@
         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"                \
         "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''"
 
+#define UID_UNKNOWN ((uid_t)-1)
+
 typedef enum QueryState {
         QUERY_ASKS_UID,    /* the bus daemon */
         QUERY_ASKS_POLKIT, /* polkitd, and through it perhaps a person */
-        QUERY_ANSWERED,    /* its message is delivered again; freed when the loop is idle */
+        QUERY_ANSWERED,    /* its message is delivered again, the handler did not ask yet */
+        QUERY_HANDLED,     /* the handler got its answer, in the dispatch that may still go on */
 } QueryState;
 
 typedef struct Query Query;
@@ -46,7 +50,7 @@ struct Query {
         QueryState state;
 
         sd_bus_slot *uid_slot;
-        uid_t uid; /* once it does not ask for it any more */
+        uid_t uid; /* UID_UNKNOWN until the bus said it, and for ever if it cannot */
 
         Check checks[AUTHORITY_ACTIONS_MAX];
         size_t n_checks; /* 0: only the uid is wanted */
@@ -69,47 +73,6 @@ struct Authority {
         sd_event_source *sweep_source;
         uint64_t last_check;
 };
-
-/* Details */
-
-static char **details_free(char **details) {
-        for (size_t i = 0; details && details[i]; i++)
-                free(details[i]);
-        free(details);
-        return NULL;
-}
-DEFINE_CLEANUP(char **, details_free)
-
-static size_t details_count(const char *const *details) {
-        size_t n = 0;
-
-        while (details && details[n])
-                n++;
-        return n;
-}
-
-static char **details_copy(const char *const *details) {
-        size_t n = details_count(details);
-        CLEANUP(details_free_p) char **copy = calloc(n + 1, sizeof(char *));
-
-        for (size_t i = 0; copy && i < n; i++) {
-                copy[i] = strdup(details[i]);
-                if (!copy[i])
-                        return NULL;
-        }
-        return TAKE(copy);
-}
-
-static bool details_equal(const char *const *a, const char *const *b) {
-        size_t n = details_count(a);
-
-        if (n != details_count(b))
-                return false;
-        for (size_t i = 0; i < n; i++)
-                if (strcmp(a[i], b[i]) != 0)
-                        return false;
-        return true;
-}
 
 /* Queries */
 
@@ -143,6 +106,7 @@ static Query *query_new(Authority *authority, sd_bus_message *message) {
                 return NULL;
 
         query->authority = authority;
+        query->uid = UID_UNKNOWN;
         query->message = sd_bus_message_ref(message);
         query->next = authority->queries;
         if (query->next)
@@ -206,15 +170,18 @@ static void query_cancel_checks(Query *query) {
 
 /* Answers */
 
-static int on_sweep(sd_event_source *source, void *userdata) {
-        Authority *authority = userdata;
+static void authority_free_queries(Authority *authority, QueryState at_least) {
         Query *next;
 
         for (Query *query = authority->queries; query; query = next) {
                 next = query->next;
-                if (query->state == QUERY_ANSWERED)
+                if (query->state >= at_least)
                         query_free(query);
         }
+}
+
+static int on_sweep(sd_event_source *source, void *userdata) {
+        authority_free_queries(userdata, QUERY_ANSWERED);
         return 1;
 }
 
@@ -413,7 +380,7 @@ static int query_ask(Query *query) {
 
 static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         Query *query = userdata;
-        uint32_t uid;
+        uint32_t uid = UID_UNKNOWN;
         int r;
 
         query->uid_slot = sd_bus_slot_unref(query->uid_slot);
@@ -422,8 +389,9 @@ static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error
                 r = -sd_bus_message_get_errno(reply);
         else
                 r = sd_bus_message_read(reply, "u", &uid);
+        if (r == 0 || (r > 0 && uid == UID_UNKNOWN))
+                r = -EBADMSG;
         if (r < 0) {
-                query->uid = (uid_t)-1;
                 for (size_t i = 0; i < query->n_checks; i++)
                         query->checks[i].permission = "no";
                 query_refuse_unchecked(query, "the bus", reply_reason(reply, r));
@@ -490,6 +458,9 @@ static int authority_ask(Authority *authority, sd_bus_message *message, const ch
         if (r < 0)
                 return r;
 
+        /* Another message is handled now. A flood of them must not wait for an idle loop. */
+        authority_free_queries(authority, QUERY_HANDLED);
+
         query = query_new(authority, message);
         if (!query)
                 return refuse_without_memory(ret_error);
@@ -505,14 +476,19 @@ static int authority_ask(Authority *authority, sd_bus_message *message, const ch
         return 0;
 }
 
-static int query_answer(const Query *query, sd_bus_error *ret_error) {
-        if (query->granted)
+/* What the second pass learns. Nothing but a grant lets it go on. */
+static int query_answer(Query *query, sd_bus_error *ret_error) {
+        bool granted = query->state >= QUERY_ANSWERED && query->granted;
+
+        if (query->state >= QUERY_ANSWERED)
+                query->state = QUERY_HANDLED;
+        if (granted)
                 return 1;
         if (sd_bus_error_is_set(&query->error))
                 return sd_bus_error_copy(ret_error, &query->error);
 
-        return sd_bus_error_setf(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
-                "%s is still being asked about.", query->action);
+        return sd_bus_error_set(
+                ret_error, SD_BUS_ERROR_ACCESS_DENIED, "The authorization is not finished.");
 }
 
 int authority_check(Authority *authority, sd_bus_message *message, const char *action,
@@ -530,17 +506,20 @@ int authority_check(Authority *authority, sd_bus_message *message, const char *a
 
         if (query->action) {
                 if (strcmp(query->action, action) != 0 ||
-                        !details_equal((const char *const *)query->details, details))
+                        !details_equal((const char *const *)query->details, details)) {
+                        query->state = QUERY_HANDLED;
+                        query->granted = false;
                         return sd_bus_error_setf(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
                                 "What %s is needed for changed while it was asked about: "
                                 "call again.",
                                 action);
+                }
                 return query_answer(query, ret_error);
         }
 
         /* The uid came first, and with it the message a second time. */
         if (sd_bus_error_is_set(&query->error))
-                return sd_bus_error_copy(ret_error, &query->error);
+                return query_answer(query, ret_error);
         if (query_set_question(query, action, details) < 0)
                 return refuse_without_memory(ret_error);
         if (query_ask(query) == 0)
@@ -562,9 +541,11 @@ int authority_get_uid(
         query = authority_find_query(authority, message);
         if (!query)
                 return authority_ask(authority, message, NULL, NULL, ret_error);
-        if (query->uid == (uid_t)-1 && sd_bus_error_is_set(&query->error))
-                return sd_bus_error_copy(ret_error, &query->error);
+        if (query->uid == UID_UNKNOWN)
+                return query_answer(query, ret_error);
 
+        if (query->state == QUERY_ANSWERED && !query->action)
+                query->state = QUERY_HANDLED;
         *ret = query->uid;
         return 1;
 }
@@ -608,7 +589,7 @@ unsigned authority_n_pending(const Authority *authority) {
         unsigned n = 0;
 
         for (const Query *query = authority->queries; query; query = query->next)
-                n++;
+                n += query->state != QUERY_HANDLED;
         return n;
 }
 
@@ -700,7 +681,7 @@ Authority *authority_free(Authority *authority) {
         while (authority->queries) {
                 Query *query = authority->queries;
 
-                if (query->state != QUERY_ANSWERED && !query->on_permissions)
+                if (query->state != QUERY_HANDLED && !query->on_permissions)
                         (void)sd_bus_reply_method_errorf(query->message, SD_BUS_ERROR_ACCESS_DENIED,
                                 "The service is stopping, call again.");
                 query_abandon(query);

@@ -355,7 +355,7 @@ static void test_caller_that_leaves_closes_its_dialog(Fixture *f, gconstpointer 
         bus_call_free(submit_do(alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE));
         BUS_WAIT_UNTIL(agent->n_begun == 1);
         bus_client_free(alice);
-        BUS_WAIT_UNTIL(agent->n_cancelled == 1);
+        BUS_WAIT_UNTIL(agent->n_cancelled >= 1); /* by us, and by polkitd on its own */
         BUS_WAIT_UNTIL(count_pending(root) == 0);
 
         bus_agent_free(agent);
@@ -435,6 +435,26 @@ static void test_many_calls_of_root_at_once_pass(Fixture *f, gconstpointer userd
         bus_client_free(root);
 }
 
+/* More calls than fit between two idle moments of the service must not pile up in it. */
+static void test_answered_calls_are_forgotten(Fixture *f, gconstpointer userdata) {
+        BusCall *calls[100];
+        BusClient *alice;
+
+        if (why_skipped)
+                return;
+        bus_fixture_start_polkitd(f->bus, ALL_YES);
+        alice = bus_client_new(f->bus, BUS_UID_ALICE);
+        for (unsigned round = 0; round < 5; round++) {
+                for (size_t i = 0; i < G_N_ELEMENTS(calls); i++)
+                        calls[i] = submit(alice, "WhoAmI", NULL, 0);
+                g_assert_cmpuint(count_pending(alice), <=, G_N_ELEMENTS(calls));
+                for (size_t i = 0; i < G_N_ELEMENTS(calls); i++)
+                        assert_finished(calls[i], "");
+        }
+        g_assert_cmpuint(count_pending(alice), ==, 0);
+        bus_client_free(alice);
+}
+
 static void test_changed_question_is_refused(Fixture *f, gconstpointer userdata) {
         BusClient *alice, *root;
 
@@ -474,7 +494,7 @@ static void test_stopping_refuses_what_waits(Fixture *f, gconstpointer userdata)
         BUS_WAIT_UNTIL(agent->n_begun == 1);
         reply = call(root, "Stop", NULL);
         assert_error_says(waiting, ACCESS_DENIED, "stopping");
-        BUS_WAIT_UNTIL(agent->n_cancelled == 1);
+        BUS_WAIT_UNTIL(agent->n_cancelled >= 1);
 
         bus_fixture_wait_for_no_name(f->bus, NAME);
         g_assert_cmpint(bus_process_end(f->service, 0), ==, 0);
@@ -628,6 +648,7 @@ int main(int argc, char *argv[]) {
         ADD("polkitd-that-dies-is-a-refusal", test_polkitd_that_dies_is_a_refusal);
         ADD("sixty-four-questions-a-user", test_sixty_four_questions_a_user);
         ADD("many-calls-of-root-at-once-pass", test_many_calls_of_root_at_once_pass);
+        ADD("answered-calls-are-forgotten", test_answered_calls_are_forgotten);
         ADD("changed-question-is-refused", test_changed_question_is_refused);
         ADD("stopping-refuses-what-waits", test_stopping_refuses_what_waits);
         ADD("uid-is-that-of-the-connection", test_uid_is_that_of_the_connection);

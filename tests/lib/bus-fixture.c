@@ -232,6 +232,10 @@ static const char bus_config[] =
         "    <allow send_destination='org.freedesktop.DBus'"
         "     send_interface='org.freedesktop.DBus.Properties'/>\n"
         "  </policy>\n"
+        "  <policy user='root'>\n"
+        "    <allow send_destination='org.freedesktop.DBus'"
+        "     send_interface='org.freedesktop.DBus.Monitoring'/>\n"
+        "  </policy>\n"
         "  <include>" POLKIT_BUS_POLICY "</include>\n"
         "  <include>" BUS_FIXTURE_BUS_POLICY "</include>\n"
         "</busconfig>\n";
