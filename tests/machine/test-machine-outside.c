@@ -175,6 +175,55 @@ static void test_install(void) {
         g_assert_cmpint(g_access("/lib/systemd/system/lab.service", F_OK), <, 0);
 }
 
+/* Tries to write where the outer machine's files are seen. */
+static int body_write(Machine *machine, int argc, char **argv, void *user) {
+        (void)machine;
+        (void)argc;
+        (void)argv;
+        g_assert_cmpint(g_access(user, R_OK), ==, 0);
+        g_assert_cmpint(g_unlink(user), <, 0);
+        g_assert_cmpint(errno, ==, EROFS);
+        g_assert_cmpint(g_access("/tmp", W_OK), ==, 0);
+        return 42;
+}
+
+/* The file's directory is seen inside, and boot and test leave it as it is. */
+static void test_files(void) {
+        g_autofree char *directory = g_dir_make_tmp("test-machine-XXXXXX", NULL);
+        g_autofree char *file = g_build_filename(directory, "precious", NULL);
+        const char *const binds[] = { directory, NULL };
+
+        g_assert_true(g_file_set_contents(file, "", 0, NULL));
+        g_assert_cmpint(machine_main(0, NULL, &(MachineOptions){ .flags = MACHINE_OFFLINE, .binds = binds },
+                                     body_write, file), ==, 42);
+        CHECK_OK(g_unlink(file));
+        CHECK_OK(g_rmdir(directory));
+}
+
+static void test_system_directories(void) {
+        static const char *const refused[] = { "/tmp", "/", "/var", "/run/", "/etc", "/nowhere" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
+                const char *const binds[] = { refused[i], NULL };
+
+                g_assert_cmpint(outer_run(&(MachineOptions){ .binds = binds }, body_status), ==, EXIT_FAILURE);
+        }
+}
+
+/* Started in /tmp, a test once had it bound into the machine, which emptied it at boot. */
+static void test_started_in_tmp(void) {
+        g_autofree char *directory = g_dir_make_tmp("test-machine-XXXXXX", NULL);
+        g_autofree char *file = g_build_filename(directory, "precious", NULL);
+        g_autofree char *old = g_get_current_dir();
+
+        g_assert_true(g_file_set_contents(file, "", 0, NULL));
+        CHECK_OK(chdir("/tmp"));
+        g_assert_cmpint(outer_run(&(MachineOptions){ .flags = MACHINE_OFFLINE }, body_status), ==, 42);
+        CHECK_OK(chdir(old));
+        CHECK_OK(g_unlink(file));
+        CHECK_OK(g_rmdir(directory));
+}
+
 static void test_no_boot(void) {
         g_assert_cmpint(outer_run(&(MachineOptions){ .prepare = prepare_refusal }, body_status), ==,
                         EXIT_FAILURE);
@@ -251,6 +300,9 @@ int main(int argc, char **argv) {
         g_test_add_func("/machine/leaves-nothing-behind", test_nothing_stays);
         g_test_add_func("/machine/killed-test-leaves-nothing-behind", test_killed);
         g_test_add_func("/machine/installs-a-build", test_install);
+        g_test_add_func("/machine/outer-files-are-read-only-inside", test_files);
+        g_test_add_func("/machine/system-directories-are-not-bound", test_system_directories);
+        g_test_add_func("/machine/started-in-tmp-leaves-tmp-alone", test_started_in_tmp);
         g_test_add_func("/machine/failed-boot-is-a-failed-test", test_no_boot);
         g_test_add_func("/machine/missing-packages-are-a-failed-test", test_missing_packages);
         return g_test_run();

@@ -39,17 +39,34 @@ static char *membership_find_cgroup2(const char *text) {
         return NULL;
 }
 
-int cgroup_find_own(char **ret) {
-        g_autofree char *mountinfo = NULL, *membership = NULL, *mount = NULL, *own = NULL;
+int cgroup_find_mount(char **ret) {
+        g_autofree char *mountinfo = NULL;
+        char *mount;
 
         assert(ret);
 
-        if (!g_file_get_contents("/proc/self/mountinfo", &mountinfo, NULL, NULL) ||
-            !g_file_get_contents("/proc/self/cgroup", &membership, NULL, NULL))
+        if (!g_file_get_contents("/proc/self/mountinfo", &mountinfo, NULL, NULL))
                 return -EIO;
         mount = mountinfo_find_cgroup2(mountinfo);
+        if (!mount)
+                return -ENOENT;
+        *ret = mount;
+        return 0;
+}
+
+int cgroup_find_own(char **ret) {
+        g_autofree char *membership = NULL, *mount = NULL, *own = NULL;
+        int r;
+
+        assert(ret);
+
+        r = cgroup_find_mount(&mount);
+        if (r < 0)
+                return r;
+        if (!g_file_get_contents("/proc/self/cgroup", &membership, NULL, NULL))
+                return -EIO;
         own = membership_find_cgroup2(membership);
-        if (!mount || !own)
+        if (!own)
                 return -ENOENT;
         /* A process outside the root of its cgroup namespace sees "/.."; the mount is all it has. */
         *ret = g_str_equal(own, "/") || g_str_has_prefix(own, "/..") ? g_steal_pointer(&mount) :

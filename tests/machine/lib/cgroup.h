@@ -17,6 +17,9 @@
  */
 int cgroup_find_own(char **ret);
 
+/* Where the cgroup2 hierarchy is mounted. */
+int cgroup_find_mount(char **ret);
+
 /* Makes parent/name; it must not exist. */
 int cgroup_make(const char *parent, const char *name, char **ret);
 

@@ -98,8 +98,22 @@ static void stdio_redirect(int console) {
         (void)dup2(console, STDERR_FILENO);
 }
 
-static char *path_real(const char *path) {
-        return path ? realpath(path, NULL) : NULL;
+/* The machine has its own of these; what holds one of them must not cover it. */
+static bool path_is_of_machine(const char *path) {
+        static const char *const own[] = { "/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/usr", "/var/tmp" };
+        g_autofree char *inside = g_str_equal(path, "/") ? g_strdup("/") : g_strconcat(path, "/", NULL);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(own); i++)
+                if (g_str_equal(path, own[i]) || g_str_has_prefix(own[i], inside))
+                        return true;
+        return false;
+}
+
+static void bind_add(GPtrArray *binds, const char *path) {
+        g_autofree char *real = path ? g_canonicalize_filename(path, NULL) : NULL;
+
+        if (real && !path_is_of_machine(real) && access(real, F_OK) == 0)
+                g_ptr_array_add(binds, g_steal_pointer(&real));
 }
 
 /* The program, its sources and the place it was started from look the same inside. */
@@ -107,22 +121,27 @@ static GPtrArray *binds_collect(const Setup *setup) {
         const char *wanted[] = { setup->directory, setup->options->install_from, g_getenv("G_TEST_SRCDIR"),
                                  g_getenv("G_TEST_BUILDDIR") };
         g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
-        GPtrArray *binds = g_ptr_array_new_with_free_func(free);
+        g_autofree char *program_directory = g_path_get_dirname(program ?: "/");
+        GPtrArray *binds = g_ptr_array_new_with_free_func(g_free);
 
-        if (program)
-                g_ptr_array_add(binds, g_path_get_dirname(program));
-        for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
-                char *path = path_real(wanted[i]);
-
-                if (path && !g_str_equal(path, "/"))
-                        g_ptr_array_add(binds, path);
-                else
-                        free(path);
-        }
+        bind_add(binds, program_directory);
+        for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
+                bind_add(binds, wanted[i]);
         for (const char *const *path = setup->options->binds; path && *path; path++)
-                g_ptr_array_add(binds, g_strdup(*path));
+                bind_add(binds, *path);
         g_ptr_array_add(binds, NULL);
         return binds;
+}
+
+/* What was asked for and cannot be had is an error, not an omission. */
+static int options_check(const MachineOptions *options) {
+        for (const char *const *path = options->binds; path && *path; path++) {
+                g_autofree char *real = g_canonicalize_filename(*path, NULL);
+
+                if (path_is_of_machine(real) || access(real, F_OK) < 0)
+                        return failed(real, -EINVAL);
+        }
+        return 0;
 }
 
 static int init_exec(const Setup *setup) {
@@ -336,10 +355,36 @@ static int spaces_make(Setup *setup) {
         return 0;
 }
 
+/*
+ * Nothing outside can be written from here on, whatever a test, a daemon or
+ * the machine's boot tries: systemd-tmpfiles empties /tmp, and a directory
+ * bound into the machine is the real one. Only our control groups stay open.
+ */
+static int outer_protect(void) {
+        struct mount_attr closed = { .attr_set = MOUNT_ATTR_RDONLY };
+        struct mount_attr open_again = { .attr_clr = MOUNT_ATTR_RDONLY };
+        g_autofree char *cgroups = NULL;
+        int r;
+
+        r = cgroup_find_mount(&cgroups);
+        if (r < 0)
+                return r;
+        if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &closed, sizeof(closed)) < 0 ||
+            mount_setattr(AT_FDCWD, cgroups, 0, &open_again, sizeof(open_again)) < 0)
+                return -errno;
+        return 0;
+}
+
 /* /run is where the lab's daemons and ip-netns(8) put their things. */
 static int lab_mount(void) {
-        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("proc", "/proc", "proc", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL) < 0 ||
+        int r;
+
+        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return failed("private mounts", -errno);
+        r = outer_protect();
+        if (r < 0)
+                return failed("read-only mounts", r);
+        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL) < 0 ||
             mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") < 0)
                 return failed("lab's mounts", -errno);
         if (mkdir("/run/lab", 0755) < 0 || mkdir("/run/netns", 0755) < 0)
@@ -461,6 +506,8 @@ int machine_main(int argc, char **argv, const MachineOptions *options, MachineBo
 
         assert(options && body);
 
+        if (options_check(options) < 0)
+                return EXIT_FAILURE;
         if (owner_pidfd < 0) {
                 (void)failed("pidfd_open", -errno);
                 return EXIT_FAILURE;

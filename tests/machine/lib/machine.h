@@ -7,7 +7,9 @@
  *
  * machine_main() boots it, runs the tests inside and removes all of it, also
  * when the test program is killed. The outer machine's links, routes, rules,
- * sysctls and files stay as they are. Needs root.
+ * sysctls and files stay as they are: in the lab and in the machine all of its
+ * mounts are read-only, the working directory and the program's too. Write to
+ * /tmp. Needs root.
  *
  * The Machine belongs to machine_main(); bodies borrow it, and what its
  * getters return. Times are milliseconds. Functions return 0 or a negative
@@ -41,7 +43,7 @@ typedef enum MachineFlags {
 typedef struct MachineOptions {
         MachineFlags flags;
         const char *install_from;        /* meson build directory to install; NULL none */
-        const char *const *binds;        /* more directories to show inside; NULL-terminated */
+        const char *const *binds;        /* more directories to show inside, read-only; NULL-terminated */
         int (*prepare)(const char *root); /* last touch to the files before boot */
 } MachineOptions;
 
