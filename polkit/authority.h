@@ -90,7 +90,8 @@ typedef struct AuthorityPermission {
 
 /*
  * @r is 0, or -ECANCELED when the sender left or the authority was freed;
- * there are no permissions then. They live as long as the call.
+ * there are no permissions then. They live as long as the call, which must not
+ * free the authority.
  */
 typedef void (*AuthorityPermissionsHandler)(sd_bus_message *message, int r,
         const AuthorityPermission *permissions, size_t n_permissions, void *userdata);
