@@ -153,7 +153,7 @@ static int collect_foreign(Collection *collection, const Route *route) {
 
         fact.route.hop = 0;
         for (size_t i = collection->n_before; i < collection->set->facts.n; i++)
-                if (facts[i].kind == FACT_ROUTE && fact_compare_key(&facts[i], &fact) == 0)
+                if (route_compare_slot(&facts[i].route, route) == 0)
                         fact.route.hop++;
         return collect(collection, 1, &fact);
 }
@@ -169,7 +169,7 @@ static int on_route(const struct nlmsghdr *nlh, void *userdata) {
         r = route_decode(nlh, &message);
         if (r <= 0)
                 return collect(collection, r, &fact);
-        if (message.is_cloned)
+        if (message.is_cloned || message.for_source)
                 return 0;
 
         if (!collection->only_foreign) {

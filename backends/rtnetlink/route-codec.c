@@ -160,13 +160,14 @@ int route_decode(const struct nlmsghdr *nlh, RouteMessage *ret) {
         if (nl_attr_parse_message(nlh, sizeof(*header), attrs, ARRAY_LENGTH(attrs)) < 0)
                 return -EBADMSG;
         if ((header->rtm_family != AF_INET && header->rtm_family != AF_INET6) ||
-                header->rtm_tos != 0 || header->rtm_src_len != 0)
+                header->rtm_tos != 0)
                 return 0;
 
         if (decode_common(header, attrs, &message.hops[0]) < 0 ||
                 decode_hops(header, attrs, &message) < 0 || nl_attr_u32(attrs[RTA_NH_ID], &id) < 0)
                 return -EBADMSG;
 
+        message.for_source = header->rtm_src_len != 0;
         message.is_cloned = header->rtm_flags & RTM_F_CLONED;
         message.error = decode_error(attrs[RTA_CACHEINFO]);
         message.has_nexthop_object = id != 0;

@@ -32,6 +32,9 @@ typedef struct RouteMessage {
         bool has_nexthop_object; /* an object stands behind the hops, whether they are told or not
                                   */
 
+        /* For packets from one prefix only (IPv6); answers to "which route" name the source here.
+         */
+        bool for_source;
         bool is_cloned; /* a cached copy, or the answer to "which route": not in a table */
         int error;      /* RTA_CACHEINFO: how packets fail, negative errno; 0 */
 } RouteMessage;
@@ -43,8 +46,7 @@ typedef struct RouteMessage {
  *
  * Dead ends have no device and gateway, whatever the kernel fills in.
  *
- * Return: 1; 0 a route we do not keep: of another family, with a TOS, or for
- * one source prefix only; -EBADMSG malformed.
+ * Return: 1; 0 a route of another family or with a TOS; -EBADMSG malformed.
  */
 int route_decode(const struct nlmsghdr *nlh, RouteMessage *ret);
 

@@ -78,13 +78,17 @@ static void report_changes(Rtnetlink *rtnetlink) {
         rtnetlink->changes.n = 0;
 }
 
-static void append_change(Rtnetlink *rtnetlink, const Fact *fact, bool removed, uint32_t author) {
-        const FactChange change = { .fact = *fact, .removed = removed, .author = author };
-
+static void append_change(Rtnetlink *rtnetlink, const FactChange *change) {
         if (rtnetlink->changes.n >= CHANGES_MAX)
                 report_changes(rtnetlink);
-        if (!array_append(&rtnetlink->changes, &change))
+        if (!array_append(&rtnetlink->changes, change))
                 mark_stale(rtnetlink, KINDS_REPORTED);
+}
+
+static void append_fact(Rtnetlink *rtnetlink, const Fact *fact, bool removed, uint32_t author) {
+        const FactChange change = { .fact = *fact, .removed = removed, .author = author };
+
+        append_change(rtnetlink, &change);
 }
 
 static bool table_holds_ours(const Rtnetlink *rtnetlink, uint32_t table) {
@@ -101,22 +105,24 @@ static void note_table(Rtnetlink *rtnetlink, uint32_t table) {
 
 /*
  * IPv4 routes lose and regain their next hops with the link's state, and go
- * with the link, without a word (fib_sync_down_dev(), fib_sync_up()).
+ * with the link, without a word (fib_sync_down_dev(), fib_sync_up()). With the
+ * carrier the kernel forgets neighbours: reading them again asks for them anew.
  */
 static void handle_link(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const Fact *fact) {
         bool removed = nlh->nlmsg_type == RTM_DELLINK;
         const Fact *known = fact_set_find(&rtnetlink->links, fact);
+        uint32_t changed = known ? known->link.flags ^ fact->link.flags : 0;
 
         if (!removed && known && fact_equals(known, fact))
                 return;
-        if (removed || (known && ((known->link.flags ^ fact->link.flags) & (IFF_UP | IFF_RUNNING))))
-                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
+        if (removed || (changed & (IFF_UP | IFF_RUNNING)))
+                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE) | FACT_KIND_BIT(FACT_NEIGHBOUR));
 
         if (removed)
                 (void)fact_set_remove(&rtnetlink->links, fact); /* unknown is fine, too */
         else if (fact_set_put(&rtnetlink->links, fact) < 0)
                 mark_stale(rtnetlink, KINDS_REPORTED);
-        append_change(rtnetlink, fact, removed, nlh->nlmsg_pid);
+        append_fact(rtnetlink, fact, removed, nlh->nlmsg_pid);
 }
 
 /* Silently with an address go the IPv4 routes that prefer it; with the last one, all of the link.
@@ -127,7 +133,7 @@ static void handle_link_address(
 
         if (removed)
                 mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
-        append_change(rtnetlink, fact, removed, nlh->nlmsg_pid);
+        append_fact(rtnetlink, fact, removed, nlh->nlmsg_pid);
 }
 
 /* Two equal rules can exist: that one is gone does not say that none is left. */
@@ -139,7 +145,7 @@ static void handle_rule(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const 
         if (removed || rtnetlink->is_ahead)
                 mark_stale(rtnetlink, FACT_KIND_BIT(FACT_RULE));
         if (!rtnetlink->is_ahead)
-                append_change(rtnetlink, fact, removed, nlh->nlmsg_pid);
+                append_fact(rtnetlink, fact, removed, nlh->nlmsg_pid);
 }
 
 static void handle_neighbour(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const Fact *fact) {
@@ -148,52 +154,74 @@ static void handle_neighbour(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, c
         if (!neighbour_lookup_wants(&rtnetlink->neighbours, &fact->neighbour))
                 return;
         if (removed || neighbour_is_resolved(&fact->neighbour))
-                append_change(rtnetlink, fact, removed, nlh->nlmsg_pid);
+                append_fact(rtnetlink, fact, removed, nlh->nlmsg_pid);
+}
+
+/* Others' route in the slot of @route. *ret_n: how many share it. */
+static const Fact *find_in_slot(const Rtnetlink *rtnetlink, const Route *route, size_t *ret_n) {
+        const Fact *fact, *found = NULL;
+        size_t n = 0;
+
+        ARRAY_FOREACH(fact, &rtnetlink->foreign.facts)
+        if (route_compare_slot(&fact->route, route) == 0) {
+                found = fact;
+                n++;
+        }
+        *ret_n = n;
+        return found;
+}
+
+static bool is_replacement(const struct nlmsghdr *nlh) {
+        return nlh->nlmsg_type == RTM_NEWROUTE && (nlh->nlmsg_flags & NLM_F_REPLACE);
 }
 
 /*
- * Whether the message says all that has to be known: one next hop, and a slot
- * that nobody shares. Both families let several routes of others stand in one
+ * A message says all there is to know when it has one next hop and nobody else
+ * shares the slot. Both families let several routes of others stand in one
  * slot (`ip route append`), which one notification does not show.
  */
-static bool foreign_is_plain(const Rtnetlink *rtnetlink, const struct nlmsghdr *nlh,
-        const RouteMessage *message, const Fact *fact) {
-        const Fact *known = fact_set_find(&rtnetlink->foreign, fact);
-        bool replaced = nlh->nlmsg_type == RTM_NEWROUTE && (nlh->nlmsg_flags & NLM_F_REPLACE);
-        Fact sibling = *fact;
-
-        sibling.route.hop = 1;
-        if (message->n_hops != 1 || message->has_nexthop_object ||
-                fact_set_find(&rtnetlink->foreign, &sibling))
-                return false;
-        return !known || replaced || fact_equals(known, fact);
-}
-
 static void handle_foreign_route(
         Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
-        const Fact fact = fact_of_route(&message->hops[0]);
-        bool removed = nlh->nlmsg_type == RTM_DELROUTE;
+        FactChange change = {
+                .fact = fact_of_route(&message->hops[0]),
+                .removed = nlh->nlmsg_type == RTM_DELROUTE,
+                .takes_slot = is_replacement(nlh),
+                .author = nlh->nlmsg_pid,
+        };
+        size_t n;
+        const Fact *known = find_in_slot(rtnetlink, &message->hops[0], &n);
 
-        if (!foreign_is_plain(rtnetlink, nlh, message, &fact)) {
+        if (message->n_hops != 1 || message->has_nexthop_object || n > 1 ||
+                (known && !change.takes_slot && !fact_equals(known, &change.fact))) {
                 mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
                 return;
         }
-        if (removed && !fact_set_remove(&rtnetlink->foreign, &fact))
+        if (change.removed && !known)
                 return;
-        if (!removed && fact_set_put(&rtnetlink->foreign, &fact) < 0)
+        if (known)
+                (void)fact_set_remove(&rtnetlink->foreign, known); /* it is there */
+        if (!change.removed && fact_set_put(&rtnetlink->foreign, &change.fact) < 0)
                 mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
-        append_change(rtnetlink, &fact, removed, nlh->nlmsg_pid);
+        append_change(rtnetlink, &change);
 }
 
 /* Somebody else changed a route of ours. We make none with several hops. */
 static void handle_our_route(
         Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
-        const Fact fact = fact_of_route(&message->hops[0]);
+        const FactChange change = {
+                .fact = fact_of_route(&message->hops[0]),
+                .removed = nlh->nlmsg_type == RTM_DELROUTE,
+                .takes_slot = is_replacement(nlh),
+                .author = nlh->nlmsg_pid,
+        };
+        size_t n;
 
-        if (rtnetlink->is_ahead || message->n_hops != 1 || message->has_nexthop_object)
+        /* In the slot of somebody's default it takes that away without a word, too. */
+        if (rtnetlink->is_ahead || message->n_hops != 1 || message->has_nexthop_object ||
+                find_in_slot(rtnetlink, &message->hops[0], &n))
                 mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
         else
-                append_change(rtnetlink, &fact, nlh->nlmsg_type == RTM_DELROUTE, nlh->nlmsg_pid);
+                append_change(rtnetlink, &change);
 }
 
 static void tell_foreign_callback(
@@ -214,7 +242,7 @@ static void handle_route(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh) {
         bool is_ours;
 
         if (nlh->nlmsg_pid == nl_request_port(rtnetlink->request) ||
-                route_decode(nlh, &message) <= 0 || message.is_cloned)
+                route_decode(nlh, &message) <= 0 || message.is_cloned || message.for_source)
                 return;
 
         is_ours = message.hops[0].protocol == OURS_PROTOCOL;
@@ -223,8 +251,7 @@ static void handle_route(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh) {
         if (is_stale(rtnetlink, FACT_ROUTE))
                 return;
 
-        if (!is_ours && (nlh->nlmsg_flags & NLM_F_REPLACE) && nlh->nlmsg_type == RTM_NEWROUTE &&
-                table_holds_ours(rtnetlink, message.hops[0].table))
+        if (!is_ours && is_replacement(nlh) && table_holds_ours(rtnetlink, message.hops[0].table))
                 mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
         else if (is_ours)
                 handle_our_route(rtnetlink, nlh, &message);
@@ -265,7 +292,8 @@ static void on_message(const struct nlmsghdr *nlh, void *userdata) {
         case RTM_NEWNEIGH:
         case RTM_DELNEIGH:
                 fact.kind = FACT_NEIGHBOUR;
-                if (neighbour_decode(nlh, &fact.neighbour) > 0)
+                if (!is_stale(rtnetlink, FACT_NEIGHBOUR) &&
+                        neighbour_decode(nlh, &fact.neighbour) > 0)
                         handle_neighbour(rtnetlink, nlh, &fact);
                 break;
         case RTM_NEWROUTE:
@@ -446,7 +474,7 @@ static void rtnetlink_resolve_neighbour(
         if (r >= 0)
                 r = neighbour_lookup_ask(rtnetlink->request, &key, &fact.neighbour);
         if (r > 0)
-                append_change(rtnetlink, &fact, /* removed= */ false, /* author= */ 0);
+                append_fact(rtnetlink, &fact, /* removed= */ false, /* author= */ 0);
         if (r > 0 && rtnetlink->is_started) /* report it from the loop */
                 (void)sd_event_source_set_enabled(rtnetlink->deferred, SD_EVENT_ONESHOT);
         if (r < 0)
