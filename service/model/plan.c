@@ -7,7 +7,7 @@
 
 #include <linux/rtnetlink.h>
 
-#include "backends/base/cleanup.h"
+#include "backends/facts/ours.h"
 
 typedef enum Phase {
         PHASE_FILL_TABLES,
@@ -24,11 +24,14 @@ static Phase operation_phase(const Operation *operation) {
         return removes ? PHASE_EMPTY_TABLES : PHASE_FILL_TABLES;
 }
 
-/* Order inside a phase that fills: what leads nowhere, what is on-link, what needs a gateway. */
+/*
+ * Order inside a phase that fills: the fail-closed route, what else leads
+ * nowhere, what is on-link, what needs a gateway.
+ */
 static int route_rank(const Route *route) {
         if (route_type_is_dead_end(route->type))
-                return 0;
-        return address_is_set(&route->gateway) ? 2 : 1;
+                return route->metric == OURS_FAIL_CLOSED_METRIC ? 0 : 1;
+        return address_is_set(&route->gateway) ? 3 : 2;
 }
 
 static int operation_compare(const void *a, const void *b) {
@@ -100,5 +103,7 @@ int plan_append_effect(const Operation *operation, Array *changes) {
         FactChange change = { .fact = operation->fact, .by_us = true };
 
         change.removed = operation->verb == OPERATION_REMOVE;
+        change.takes_slot = operation->verb == OPERATION_REPLACE &&
+                            operation->old.kind == FACT_ROUTE && !fact_is_ours(&operation->old);
         return array_append(changes, &change) ? 0 : -ENOMEM;
 }
