@@ -107,18 +107,24 @@ static int put_route(Build *build, const Route *route) {
 }
 
 /* The route of @destination in the tunnel table, to be filled further. */
-static Route tunnel_table_route(const Build *build, Prefix destination, uint32_t metric) {
+static Route tunnel_table_route(const DesiredView *view, Prefix destination, uint32_t metric) {
         return (Route){ .destination = destination,
-                .table = build->view->input.ours.tunnel_table,
+                .table = view->input.ours.tunnel_table,
                 .metric = metric,
                 .type = RTN_UNICAST };
 }
 
 /* What goes around our tunnel falls through to the main table, whatever default that has now. */
-static int put_throw(Build *build, const Prefix *destination) {
-        Route route = tunnel_table_route(build, *destination, METRIC_AROUND);
+static Route throw_route(const DesiredView *view, const Prefix *destination) {
+        Route route = tunnel_table_route(view, *destination, METRIC_AROUND);
 
         route.type = RTN_THROW;
+        return route;
+}
+
+static int put_throw(Build *build, const Prefix *destination) {
+        Route route = throw_route(build->view, destination);
+
         return put_route(build, &route);
 }
 
@@ -170,7 +176,8 @@ static int put_lan(Build *build, int family) {
                         (family == AF_INET6 && prefix_covers(&link_local, &prefix)))
                         continue;
 
-                route = tunnel_table_route(build, prefix, METRIC_LAN_OTHER_LINK + link->ifindex);
+                route = tunnel_table_route(
+                        build->view, prefix, METRIC_LAN_OTHER_LINK + link->ifindex);
                 if (best->present && best->route.ifindex == link->ifindex)
                         route.metric = METRIC_LAN;
                 route.ifindex = link->ifindex;
@@ -194,14 +201,15 @@ static int put_tunnel_family(Build *build, int family) {
                 return r;
 
         if (tunnel->fail_closed) {
-                route = tunnel_table_route(build, prefix_default(family), OURS_FAIL_CLOSED_METRIC);
+                route = tunnel_table_route(
+                        build->view, prefix_default(family), OURS_FAIL_CLOSED_METRIC);
                 route.type = RTN_UNREACHABLE;
                 r = put_route(build, &route);
                 if (r < 0)
                         return r;
         }
         if (how == TUNNEL_FAMILY_CARRIED) {
-                route = tunnel_table_route(build, prefix_default(family), METRIC_TUNNEL);
+                route = tunnel_table_route(build->view, prefix_default(family), METRIC_TUNNEL);
                 route.ifindex = build->view->tunnel_link.ifindex;
                 route.mtu = tunnel->mtu;
                 r = put_route(build, &route);
@@ -209,8 +217,9 @@ static int put_tunnel_family(Build *build, int family) {
                         return r;
         }
 
+        /* All of a family around the tunnel would open what is to stay closed. */
         ARRAY_FOREACH(bypass, &tunnel->bypass) {
-                if (bypass->family != family)
+                if (bypass->family != family || bypass->length == 0)
                         continue;
                 r = put_throw(build, bypass);
                 if (r < 0)
@@ -255,25 +264,34 @@ static Realisation realise_symbolic(const DesiredView *view, const WantedRoute *
         return real;
 }
 
-/* Whether a route by this gateway or device leads into our tunnel. */
+/*
+ * Whether a route by this gateway or device may lead into our tunnel. A
+ * gateway has to be on-link elsewhere to be outside: that of a tunnel whose
+ * device is gone is nowhere, and must not become a way around.
+ */
 static bool leads_into_tunnel(const DesiredView *view, const WantedRoute *wanted) {
+        const char *device = view->input.intent->tunnel.device;
+        bool outside = false;
         const Fact *facts;
         size_t n;
 
-        if (!view->has_tunnel_link)
-                return strcmp(wanted->device, view->input.intent->tunnel.device) == 0;
         if (wanted->device[0])
-                return strcmp(wanted->device, view->tunnel_link.name) == 0;
+                return strcmp(wanted->device, device) == 0;
+        if (!address_is_set(&wanted->route.gateway))
+                return false;
 
         facts = fact_set_of_kind(view->input.observed, FACT_LINK_ADDRESS, &n);
         for (size_t i = 0; i < n; i++) {
                 Prefix prefix = link_address_prefix(&facts[i].link_address);
 
-                if (facts[i].link_address.ifindex == view->tunnel_link.ifindex &&
-                        prefix_contains(&prefix, &wanted->route.gateway))
+                if (!prefix_contains(&prefix, &wanted->route.gateway))
+                        continue;
+                if (view->has_tunnel_link &&
+                        facts[i].link_address.ifindex == view->tunnel_link.ifindex)
                         return true;
+                outside = true;
         }
-        return false;
+        return !outside;
 }
 
 static Realisation realise_real(const DesiredView *view, const WantedRoute *wanted) {
@@ -368,9 +386,17 @@ int desired_check(const FactSet *observed, const IntentChange *change, Refusal *
         return 0;
 }
 
+static bool is_held(const DesiredView *view, const Route *route) {
+        Fact fact = fact_of_route(route);
+
+        fact.route.protocol = OURS_PROTOCOL;
+        return plan_is_satisfied(&fact, view->input.observed);
+}
+
 WantedState desired_route_state(
         const DesiredView *view, const WantedRoute *wanted, char reason[static STATE_REASON_MAX]) {
         Realisation real = realise(view, wanted);
+        Route around = throw_route(view, &wanted->route.destination);
 
         reason[0] = '\0';
 
@@ -381,14 +407,10 @@ WantedState desired_route_state(
 #pragma GCC diagnostic pop
                 return WANTED_WAITING;
         }
-        if (real.in_table) {
-                Fact fact = fact_of_route(&real.route);
-
-                fact.route.protocol = OURS_PROTOCOL;
-                if (!plan_is_satisfied(&fact, view->input.observed)) {
-                        (void)snprintf(reason, STATE_REASON_MAX, "the kernel does not hold it");
-                        return WANTED_WAITING;
-                }
+        if ((real.in_table && !is_held(view, &real.route)) ||
+                (real.around && !is_held(view, &around))) {
+                (void)snprintf(reason, STATE_REASON_MAX, "the kernel does not hold it");
+                return WANTED_WAITING;
         }
         return WANTED_INSTALLED;
 }
