@@ -754,10 +754,12 @@ void engine_set_observer(Engine *engine, const EngineObserver *observer) {
 
 /* The intent of the last run: from its file, or else from what it left in the kernel. */
 static int restore_intent(Engine *engine) {
-        int r = 0;
+        int r;
 
-        if (engine->state_path)
-                r = state_file_read(engine->state_path, &engine->intent);
+        if (!engine->state_path)
+                return 0;
+
+        r = state_file_read(engine->state_path, &engine->intent);
         if (r < 0)
                 log_error("Cannot read %s: %s; reading the tunnel back from the kernel",
                         engine->state_path, strerror(-r));
@@ -866,7 +868,7 @@ WantedState engine_route_state(
                 if (failure->operation.fact.kind != FACT_ROUTE ||
                         route_compare_slot(&failure->operation.fact.route, &wanted->route) != 0)
                         continue;
-                (void)snprintf(reason, STATE_REASON_MAX, "%s",
+                (void)snprintf(reason, STATE_REASON_MAX, "%.*s", STATE_REASON_MAX - 1,
                         failure->fault.text[0] ? failure->fault.text
                                                : strerror(-failure->fault.error));
                 return failure->fault.error == -EEXIST ? WANTED_CONFLICT : WANTED_WAITING;
@@ -878,6 +880,10 @@ TunnelFamily engine_tunnel_family(const Engine *engine, int family) {
         return engine->view.tunnel[family_slot(family)];
 }
 
+bool engine_has_submissions(const Engine *engine) {
+        return engine->submissions.n > 0;
+}
+
 bool engine_is_idle(const Engine *engine) {
-        return intent_is_empty(&engine->intent) && engine->submissions.n == 0;
+        return intent_is_empty(&engine->intent) && !engine_has_submissions(engine);
 }

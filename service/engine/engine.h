@@ -65,7 +65,7 @@ typedef struct EngineObserver {
 
 typedef struct EngineConfig {
         Ours ours;
-        const char *state_path; /* file for restarts; NULL: none. Borrowed for engine_new(). */
+        const char *state_path; /* file for restarts; NULL: start with nothing wanted. Borrowed. */
 } EngineConfig;
 
 /* How a request ended: 0; -EPERM and @why; or another negative errno. */
@@ -111,6 +111,9 @@ const DefaultRoute *engine_default_route(const Engine *engine, int family);
 WantedState engine_route_state(
         const Engine *engine, const WantedRoute *wanted, char reason[static STATE_REASON_MAX]);
 TunnelFamily engine_tunnel_family(const Engine *engine, int family);
+
+/* Requests whose end has not been told yet. */
+bool engine_has_submissions(const Engine *engine);
 
 /* Nothing wanted, nothing submitted: the service may leave. */
 bool engine_is_idle(const Engine *engine);

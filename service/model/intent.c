@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <linux/rtnetlink.h>
+
 #include "backends/base/cleanup.h"
 
 static const char *const lifetime_names[_LIFETIME_MAX] = {
@@ -143,12 +145,11 @@ static int owner_find_or_add(Intent *intent, const Owner *owner, Refusal *why) {
         int index = owner_find(intent, owner), unused = -1;
         uint32_t n_leases = 0;
 
-        if (index >= 0)
-                return index;
-
         used = owners_in_use(intent);
         if (!used)
                 return -ENOMEM;
+        if (index >= 0 && used[index])
+                return index;
 
         for (size_t i = 0; i < intent->owners.n; i++) {
                 const Owner *known = intent_owner(intent, (uint32_t)i);
@@ -164,6 +165,8 @@ static int owner_find_or_add(Intent *intent, const Owner *owner, Refusal *why) {
                         "user %u holds %u client leases already: end some, or use lifetime 'boot'",
                         owner->uid, n_leases);
 
+        if (index >= 0)
+                return index;
         if (unused >= 0) {
                 *(Owner *)array_at(&intent->owners, (size_t)unused) = *owner;
                 return unused;
@@ -204,39 +207,23 @@ static int check_slot(const Intent *intent, const WantedRoute *wanted, Refusal *
         return 1;
 }
 
-static int apply_add_routes(Intent *intent, const IntentChange *change, Refusal *why) {
-        CLEANUP(array_clear) Array added = ARRAY_INIT(WantedRoute);
-        const WantedRoute *asked;
-        int owner, r;
+/* Whether @wanted means something at all. Return: 0; -EPERM. */
+static int check_wanted(const WantedRoute *wanted, Refusal *why) {
+        const Route *route = &wanted->route;
 
-        owner = owner_find_or_add(intent, &change->owner, why);
-        if (owner < 0)
-                return owner;
+        if (wanted->symbolic && route->destination.length == 0 &&
+                (route->table == RT_TABLE_MAIN || route->table == RT_TABLE_DEFAULT))
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "the default route of table %u cannot follow itself: name a gateway or "
+                        "device, or choose another table",
+                        route->table);
+        return 0;
+}
 
-        ARRAY_FOREACH(asked, &change->routes) {
-                WantedRoute wanted = *asked;
-
-                wanted.owner = (uint32_t)owner;
-                r = check_slot(intent, &wanted, why);
-                if (r < 0)
-                        return r;
-                if (r > 0 && !array_append(&added, &wanted))
-                        return -ENOMEM;
-        }
-        if (added.n == 0)
-                return 0;
-
-        if (count_routes_of_user(intent, change->owner.uid) + added.n > INTENT_ROUTES_PER_USER_MAX)
-                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
-                        "user %u would have more than %u routes: remove some first",
-                        change->owner.uid, INTENT_ROUTES_PER_USER_MAX);
-
-        if (array_sort(&added, wanted_route_compare) < 0 ||
-                array_reserve(&intent->routes, added.n) < 0)
-                return -ENOMEM;
-
-        for (size_t i = 1; i < added.n; i++) {
-                const WantedRoute *a = array_at(&added, i - 1), *b = array_at(&added, i);
+/* No two routes of one request have one slot; @added is sorted. Return: 0; -EPERM. */
+static int check_added(const Array *added, Refusal *why) {
+        for (size_t i = 1; i < added->n; i++) {
+                const WantedRoute *a = array_at(added, i - 1), *b = array_at(added, i);
                 char destination[PREFIX_TEXT_MAX];
 
                 if (wanted_route_compare_slot(a, b) == 0)
@@ -244,10 +231,60 @@ static int apply_add_routes(Intent *intent, const IntentChange *change, Refusal 
                                 "the request holds two routes to %s of the same table and metric",
                                 prefix_format(&b->route.destination, destination));
         }
+        return 0;
+}
 
-        ARRAY_FOREACH(asked, &added)
-        (void)array_append(&intent->routes, asked); /* room is reserved */
-        return array_sort(&intent->routes, wanted_route_compare) < 0 ? -ENOMEM : 1;
+/* Collects what @change adds to @intent, in order. Return: 0; -EPERM; -ENOMEM. */
+static int collect_added(
+        const Intent *intent, const IntentChange *change, Array *added, Refusal *why) {
+        int known = owner_find(intent, &change->owner);
+        const WantedRoute *asked;
+        int r;
+
+        ARRAY_FOREACH(asked, &change->routes) {
+                WantedRoute wanted = *asked;
+
+                wanted.owner = known >= 0 ? (uint32_t)known : UINT32_MAX;
+                r = check_wanted(&wanted, why);
+                if (r >= 0)
+                        r = check_slot(intent, &wanted, why);
+                if (r < 0)
+                        return r;
+                if (r > 0 && !array_append(added, &wanted))
+                        return -ENOMEM;
+        }
+        return array_sort(added, wanted_route_compare) < 0 ? -ENOMEM : check_added(added, why);
+}
+
+static int apply_add_routes(Intent *intent, const IntentChange *change, Refusal *why) {
+        CLEANUP(array_clear) Array added = ARRAY_INIT(WantedRoute);
+        WantedRoute *wanted;
+        int owner, r;
+
+        r = collect_added(intent, change, &added, why);
+        if (r < 0 || added.n == 0)
+                return r;
+
+        if (count_routes_of_user(intent, change->owner.uid) + added.n > INTENT_ROUTES_PER_USER_MAX)
+                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
+                        "user %u would have more than %u routes: remove some first",
+                        change->owner.uid, INTENT_ROUTES_PER_USER_MAX);
+        if (array_reserve(&intent->routes, added.n) < 0)
+                return -ENOMEM;
+
+        owner = owner_find_or_add(intent, &change->owner, why);
+        if (owner < 0)
+                return owner;
+
+        ARRAY_FOREACH(wanted, &added) {
+                wanted->owner = (uint32_t)owner;
+                (void)array_append(&intent->routes, wanted); /* room is reserved */
+        }
+        if (array_sort(&intent->routes, wanted_route_compare) < 0) {
+                intent->routes.n -= added.n; /* still as appended */
+                return -ENOMEM;
+        }
+        return 1;
 }
 
 static bool match_route(const RouteMatch *match, const WantedRoute *wanted) {
@@ -352,15 +389,32 @@ static int apply_clear_routes(Intent *intent, const IntentChange *change) {
         return drop_doomed(intent, doomed);
 }
 
+static int check_bypass(const Array *bypass, Refusal *why) {
+        char destination[PREFIX_TEXT_MAX];
+        const Prefix *prefix;
+
+        if (bypass->n > INTENT_BYPASS_MAX)
+                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
+                        "%zu bypass entries; %u are allowed", bypass->n, INTENT_BYPASS_MAX);
+
+        ARRAY_FOREACH(prefix, bypass) {
+                if (prefix->length == 0)
+                        return refusal_set(why, REFUSAL_INVALID_ARGS,
+                                "a bypass of %s would leave nothing for the tunnel: set '%s' to "
+                                "false instead",
+                                prefix_format(prefix, destination), family_name(prefix->family));
+        }
+        return 0;
+}
+
 static int apply_set_tunnel(Intent *intent, const IntentChange *change, Refusal *why) {
         WantedTunnel *tunnel = &intent->tunnel;
         WantedTunnel wanted;
-        int owner;
+        int owner, r;
 
-        if (change->tunnel.bypass.n > INTENT_BYPASS_MAX)
-                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
-                        "%zu bypass entries; %u are allowed", change->tunnel.bypass.n,
-                        INTENT_BYPASS_MAX);
+        r = check_bypass(&change->tunnel.bypass, why);
+        if (r < 0)
+                return r;
 
         if (intent_has_tunnel(intent) && !change->replace) {
                 const Owner *holder = intent_owner(intent, tunnel->owner);
@@ -400,16 +454,22 @@ static int apply_unset_tunnel(Intent *intent, const IntentChange *change, Refusa
 }
 
 static int apply_drop_client(Intent *intent, const IntentChange *change) {
-        bool dropped = false;
+        bool dropped;
+        int r;
 
         assert(change->owner.name[0]);
 
-        if (intent_has_tunnel(intent) &&
+        r = apply_clear_routes(intent, change);
+        if (r < 0)
+                return r;
+        dropped = r > 0;
+
+        if (intent_has_tunnel(intent) && !(change->keep_closed && intent->tunnel.fail_closed) &&
                 strcmp(intent_owner(intent, intent->tunnel.owner)->name, change->owner.name) == 0) {
                 wanted_tunnel_clear(&intent->tunnel);
                 dropped = true;
         }
-        return apply_clear_routes(intent, change) > 0 || dropped;
+        return dropped;
 }
 
 int intent_apply(Intent *intent, const IntentChange *change, Refusal *why) {

@@ -124,6 +124,7 @@ typedef struct IntentChange {
         Owner owner;
         bool everybody; /* option `all`: not only the owner's user's */
         bool replace;   /* SET_TUNNEL: take over from another owner */
+        bool keep_closed; /* DROP_CLIENT: a fail-closed tunnel stays (the service stops) */
         Array routes;   /* ADD: of WantedRoute */
         Array matches;  /* REMOVE: of RouteMatch */
         WantedTunnel tunnel;
