@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What polkit rules and password dialogs are told about a change of routes.
+ *
+ * A pure function of the request: the second pass of a message must come to
+ * the same details.
+ */
+
+#include "backends/facts/ours.h"
+#include "service/model/intent.h"
+
+#define ROUTING_DETAILS_MAX 24
+
+typedef struct RoutingDetails {
+        const char *pairs[ROUTING_DETAILS_MAX]; /* key, value, …, NULL */
+        char destination[PREFIX_TEXT_MAX + 32];
+        char gateway[ADDRESS_TEXT_MAX];
+        char table[16];
+        char uid[16];
+} RoutingDetails;
+
+/*
+ * @ret points into itself, @change and @method: it must not be moved, nor
+ * outlive them. @tunnel_device: the one that is set, for UnsetTunnel.
+ */
+void routing_details_fill(const char *method, const IntentChange *change, const Ours *ours,
+        const char *tunnel_device, RoutingDetails *ret);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * Keeps no more power than needed, where nobody did that for us: systemd's unit
+ * starts the service as its user, a bus daemon without systemd as root.
+ */
+
+/**
+ * privileges_drop() - become @user, with CAP_NET_ADMIN alone
+ * @user:       stays root, with that capability alone, when there is no such user
+ * @directory:  made with mode 0700 and given to the user
+ *
+ * Not root: only makes @directory where it is missing.
+ *
+ * Return: 0; negative errno, logged.
+ */
+int privileges_drop(const char *user, const char *directory);

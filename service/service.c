@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "service/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <systemd/sd-id128.h>
+
+#include "backends/base/log.h"
+#include "backends/rtnetlink/rtnetlink.h"
+#include "polkit/authority.h"
+#include "service/bus/bus.h"
+#include "service/bus/log-control.h"
+#include "service/bus/owners.h"
+#include "service/bus/pending-call.h"
+#include "service/bus/routing-object.h"
+#include "service/engine/engine.h"
+#include "service/lifecycle.h"
+#include "service/privileges.h"
+
+#define PATH_SIZE (SETTINGS_DIRECTORY_MAX + 16)
+
+static const BackendStatus backend_status[] = {
+        { "rtnetlink", "yes" }, /* without it there is no service */
+};
+
+/* In the order of their making. */
+typedef struct Service {
+        int directory_fd; /* holds the lock of the only instance */
+        sd_event *event;
+        sd_bus *bus;
+        Backend *rtnetlink;
+        Engine *engine;
+        Authority *authority;
+        PendingCalls *pending;
+        Owners *owners;
+        RoutingObject *routing;
+        sd_bus_slot *log_control;
+        Lifecycle *lifecycle;
+} Service;
+
+#define SERVICE_INIT                                                                               \
+        (Service) {                                                                                \
+                .directory_fd = -1                                                                 \
+        }
+
+static void service_clear(Service *service) {
+        lifecycle_free(service->lifecycle);
+        sd_bus_slot_unref(service->log_control);
+        routing_object_free(service->routing);
+        owners_free(service->owners);
+        pending_calls_free(service->pending);
+        authority_free(service->authority);
+        engine_free(service->engine);
+        rtnetlink_free(service->rtnetlink);
+        bus_close(service->bus);
+        sd_event_unref(service->event);
+        fd_close(service->directory_fd);
+}
+
+/*
+ * One instance at a time works on the kernel and the saved intent. One that
+ * was started while the last one leaves waits here for its end.
+ */
+static int take_directory(Service *service, const char *path, bool wait) {
+        CLEANUP_FD int fd = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                if (errno != EWOULDBLOCK || !wait)
+                        return -errno;
+                log_info("Another instance still runs, waiting for its end");
+                if (flock(fd, LOCK_EX) < 0)
+                        return -errno;
+        }
+        service->directory_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/*
+ * Unique names of clients mean nothing on another bus. Which one the saved
+ * intent belongs to stands in the file `bus`. Return: 1 the same as last time;
+ * 0 another, or not known; negative errno.
+ */
+static int remember_bus(const Service *service) {
+        char known[SD_ID128_STRING_MAX] = "", now[SD_ID128_STRING_MAX];
+        CLEANUP_FD int fd = -1;
+        sd_id128_t id;
+        int r;
+
+        r = sd_bus_get_bus_id(service->bus, &id);
+        if (r < 0)
+                return r;
+        (void)sd_id128_to_string(id, now);
+
+        fd = openat(service->directory_fd, "bus", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        if (read(fd, known, sizeof(known) - 1) < 0)
+                return -errno;
+        if (strcmp(known, now) == 0)
+                return 1;
+        if (ftruncate(fd, 0) < 0 || pwrite(fd, now, strlen(now), 0) != (ssize_t)strlen(now))
+                return -EIO;
+        return 0;
+}
+
+static bool has_calls(void *userdata) {
+        const Service *service = userdata;
+
+        return pending_calls_count(service->pending) > 0 ||
+               authority_n_pending(service->authority) > 0;
+}
+
+static int look_up_route(
+        const RouteLookup *lookup, Route *ret, Fault *fault, void *userdata) {
+        const RouteQuery query = {
+                .destination = lookup->destination,
+                .mark = lookup->mark,
+                .have_uid = lookup->has_uid,
+                .uid = lookup->uid,
+                .oif = lookup->ifindex,
+        };
+        Service *service = userdata;
+        RouteAnswer answer;
+        int r;
+
+        r = rtnetlink_get_route(service->rtnetlink, &query, &answer, fault);
+        if (r < 0)
+                return r;
+
+        *ret = answer.route;
+        if (answer.matched.family)
+                ret->destination = answer.matched;
+        ret->metric = answer.metric;
+        ret->mtu = answer.route_mtu;
+        return 0;
+}
+
+static void on_foreign_route(const FactChange *change, void *userdata) {
+        Service *service = userdata;
+
+        routing_object_on_kernel_route(service->routing, &change->fact.route, change->removed);
+}
+
+static void on_routes_wanted(bool wanted, void *userdata) {
+        Service *service = userdata;
+        int r;
+
+        r = rtnetlink_watch_foreign(
+                service->rtnetlink, wanted ? on_foreign_route : NULL, service);
+        if (r < 0)
+                log_warning("Cannot watch the kernel's routes: %s", strerror(-r));
+}
+
+/* Kernel side: backends and the engine, not started yet. */
+static int build_engine(Service *service, const Settings *settings, const char *state_path) {
+        const EngineConfig config = { .ours = settings->ours, .state_path = state_path };
+        int r;
+
+        r = rtnetlink_new(service->event, &service->rtnetlink);
+        if (r < 0)
+                return r;
+        r = engine_new(service->event, &config, &service->engine);
+        if (r < 0)
+                return r;
+        return engine_add_backend(service->engine, service->rtnetlink);
+}
+
+/* Client side: everything that the bus can reach, before it can. */
+static int build_bus_face(Service *service, const Settings *settings) {
+        RoutingObjectConfig routing;
+        LifecycleConfig lifecycle;
+        EngineObserver observer;
+        int r;
+
+        r = authority_new(service->bus, &service->authority);
+        if (r < 0)
+                return r;
+        r = pending_calls_new(&service->pending);
+        if (r < 0)
+                return r;
+        r = owners_new(service->bus, service->engine, &service->owners);
+        if (r < 0)
+                return r;
+        owners_set_listener(service->owners, on_routes_wanted, service);
+
+        routing = (RoutingObjectConfig){
+                .bus = service->bus,
+                .engine = service->engine,
+                .authority = service->authority,
+                .owners = service->owners,
+                .pending = service->pending,
+                .lookup = look_up_route,
+                .lookup_userdata = service,
+                .backends = backend_status,
+                .n_backends = ARRAY_LENGTH(backend_status),
+        };
+        r = routing_object_new(&routing, &service->routing);
+        if (r < 0)
+                return r;
+        observer = routing_object_observer(service->routing);
+        engine_set_observer(service->engine, &observer);
+
+        r = log_control_add(service->bus, &service->log_control);
+        if (r < 0)
+                return r;
+
+        lifecycle = (LifecycleConfig){
+                .event = service->event,
+                .bus = service->bus,
+                .engine = service->engine,
+                .owners = service->owners,
+                .idle_timeout_usec = settings->idle_timeout_usec,
+                .has_calls = has_calls,
+                .userdata = service,
+        };
+        return lifecycle_new(&lifecycle, &service->lifecycle);
+}
+
+static int start(Service *service) {
+        int r;
+
+        r = engine_start(service->engine);
+        if (r < 0) {
+                log_error("Cannot read the kernel's routes: %s", strerror(-r));
+                return r;
+        }
+
+        r = remember_bus(service);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                owners_drop_all(service->owners, /* keep_closed= */ true);
+        else
+                owners_sync(service->owners);
+
+        r = bus_request_names(service->bus);
+        if (r < 0)
+                return r;
+        lifecycle_ready(service->lifecycle);
+        return 0;
+}
+
+static int build(Service *service, const Settings *settings) {
+        char state_path[PATH_SIZE];
+        int r;
+
+        r = privileges_drop(SERVICE_USER, settings->directory);
+        if (r < 0)
+                return r;
+        r = take_directory(service, settings->directory, /* wait= */ true);
+        if (r < 0) {
+                log_error("Cannot lock %s: %s", settings->directory, strerror(-r));
+                return r;
+        }
+        r = sd_event_default(&service->event);
+        if (r < 0)
+                return r;
+        r = bus_open(service->event, &service->bus);
+        if (r < 0) {
+                log_error("Cannot connect to the system bus: %s", strerror(-r));
+                return r;
+        }
+
+        (void)snprintf(state_path, sizeof(state_path), "%s/state", settings->directory);
+        r = build_engine(service, settings, state_path);
+        if (r < 0)
+                return r;
+        return build_bus_face(service, settings);
+}
+
+int service_run(const Settings *settings) {
+        CLEANUP(service_clear) Service service = SERVICE_INIT;
+        int r;
+
+        log_set_level(settings->log_level);
+
+        r = build(&service, settings);
+        if (r >= 0)
+                r = start(&service);
+        if (r >= 0)
+                r = sd_event_loop(service.event);
+        if (r < 0) {
+                log_error("Ending: %s", strerror(-r));
+                return EXIT_FAILURE;
+        }
+        return r; /* what was given to sd_event_exit() */
+}
+
+/* Clean-up */
+
+static void on_cleaned_up(int result, const Refusal *why, void *userdata) {
+        Service *service = userdata;
+
+        if (result < 0)
+                log_error("Cannot remove everything: %s", why ? why->text : strerror(-result));
+        (void)sd_event_exit(service->event, result < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* The normal path with nothing wanted: whatever is ours is one operation too many. */
+static int clean_kernel(Service *service, const Settings *settings) {
+        int r;
+
+        r = sd_event_default(&service->event);
+        if (r >= 0)
+                r = build_engine(service, settings, /* state_path= */ NULL);
+        if (r >= 0)
+                r = engine_start(service->engine);
+        if (r >= 0)
+                r = engine_refresh(service->engine, on_cleaned_up, service);
+        return r < 0 ? r : sd_event_loop(service->event);
+}
+
+static int remove_files(const Service *service, const char *directory) {
+        static const char *const names[] = { "state", "bus" };
+
+        for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+                if (unlinkat(service->directory_fd, names[i], 0) < 0 && errno != ENOENT)
+                        return -errno;
+        (void)rmdir(directory); /* systemd's, or not empty: then it stays */
+        return 0;
+}
+
+int service_clean_up(const Settings *settings) {
+        CLEANUP(service_clear) Service service = SERVICE_INIT;
+        int r;
+
+        if (geteuid() != 0) {
+                log_error("Only root can clean up");
+                return EXIT_FAILURE;
+        }
+
+        r = take_directory(&service, settings->directory, /* wait= */ false);
+        if (r == -EWOULDBLOCK) {
+                log_error("The service runs: stop it first");
+                return EXIT_FAILURE;
+        }
+        if (r < 0 && r != -ENOENT) {
+                log_error("Cannot lock %s: %s", settings->directory, strerror(-r));
+                return EXIT_FAILURE;
+        }
+
+        r = clean_kernel(&service, settings);
+        if (r == 0 && service.directory_fd >= 0)
+                r = remove_files(&service, settings->directory);
+        if (r < 0)
+                log_error("Cannot clean up: %s", strerror(-r));
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "service/settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <linux/rtnetlink.h>
+
+#include "backends/base/cleanup.h"
+#include "service/bus/log-control.h"
+
+/* Neighbours of the tunnel rule need room on both sides, below the main rule's 32766. */
+#define RULE_PRIORITY_MIN 1
+#define RULE_PRIORITY_MAX 32765
+
+static int parse_number(const char *text, uint64_t *ret, char **ret_end) {
+        if (!isdigit((unsigned char)text[0]))
+                return -EINVAL; /* strtoull() takes blanks and signs */
+        errno = 0;
+        *ret = strtoull(text, ret_end, 0);
+        return errno ? -ERANGE : 0;
+}
+
+/* Leaves *value alone where the variable is not set or empty. */
+static int read_number(SettingsLookup lookup, const char *name, uint32_t *value, Refusal *why) {
+        const char *text = lookup(name);
+        uint64_t number;
+        char *end;
+
+        if (!text || !text[0])
+                return 0;
+        if (parse_number(text, &number, &end) < 0 || *end || number > UINT32_MAX)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "%s=%.32s is not a number from 0 to 4294967295, such as 1985 or 0x10", name,
+                        text);
+        *value = (uint32_t)number;
+        return 0;
+}
+
+static int read_log_level(SettingsLookup lookup, int *level, Refusal *why) {
+        const char *text = lookup("TALPID_LOG_LEVEL");
+        int parsed;
+
+        if (!text || !text[0])
+                return 0;
+        parsed = log_level_parse(text);
+        if (parsed < 0)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_LOG_LEVEL=%.32s is not error, warning, notice, info or debug", text);
+        *level = parsed;
+        return 0;
+}
+
+static bool table_is_taken(uint32_t table) {
+        return table == RT_TABLE_UNSPEC || table == RT_TABLE_DEFAULT || table == RT_TABLE_MAIN ||
+               table == RT_TABLE_LOCAL;
+}
+
+static int check_ours(const Ours *ours, Refusal *why) {
+        if (ours->mark == 0)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_MARK is 0, which every packet has: set a bit");
+        if (ours->mark & ~ours->mark_mask)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_MARK=%#x has bits outside of TALPID_MARK_MASK=%#x", ours->mark,
+                        ours->mark_mask);
+        if (table_is_taken(ours->tunnel_table))
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_TUNNEL_TABLE=%u is a table of the kernel: choose another",
+                        ours->tunnel_table);
+        if (table_is_taken(ours->excluded_table))
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_EXCLUDED_TABLE=%u is a table of the kernel: choose another",
+                        ours->excluded_table);
+        if (ours->tunnel_table == ours->excluded_table)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_TUNNEL_TABLE and TALPID_EXCLUDED_TABLE are both %u: they must "
+                        "differ",
+                        ours->tunnel_table);
+        if (ours->rule_priority < RULE_PRIORITY_MIN || ours->rule_priority > RULE_PRIORITY_MAX)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_RULE_PRIORITY=%u is not between %u and %u", ours->rule_priority,
+                        RULE_PRIORITY_MIN, RULE_PRIORITY_MAX);
+        return 0;
+}
+
+int settings_parse_timeout(const char *text, usec_t *ret_usec) {
+        uint64_t number, unit;
+        char *end;
+
+        if (strcmp(text, "infinity") == 0) {
+                *ret_usec = USEC_INFINITY;
+                return 0;
+        }
+        if (parse_number(text, &number, &end) < 0)
+                return -EINVAL;
+        if (*end == '\0' || strcmp(end, "s") == 0)
+                unit = USEC_PER_SEC;
+        else if (strcmp(end, "ms") == 0)
+                unit = USEC_PER_MSEC;
+        else
+                return -EINVAL;
+        if (number > UINT32_MAX)
+                return -EINVAL;
+        *ret_usec = number * unit;
+        return 0;
+}
+
+static int read_idle_timeout(SettingsLookup lookup, usec_t *timeout_usec, Refusal *why) {
+        const char *text = lookup("TALPID_IDLE_TIMEOUT");
+
+        if (!text || !text[0] || settings_parse_timeout(text, timeout_usec) == 0)
+                return 0;
+        return refusal_set(why, REFUSAL_INVALID_ARGS,
+                "TALPID_IDLE_TIMEOUT=%.32s is not a time such as 30s, 500ms or infinity", text);
+}
+
+/* systemd gives a list of directories; ours is the first. */
+static int read_directory(SettingsLookup lookup, char *directory, Refusal *why) {
+        const char *text = lookup("RUNTIME_DIRECTORY");
+        size_t length;
+
+        if (!text || !text[0])
+                text = "/run/talpid";
+        length = strcspn(text, ":");
+        if (text[0] != '/' || length >= SETTINGS_DIRECTORY_MAX)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "RUNTIME_DIRECTORY=%.64s is no absolute path of less than %d bytes", text,
+                        SETTINGS_DIRECTORY_MAX);
+        (void)snprintf(directory, SETTINGS_DIRECTORY_MAX, "%.*s", (int)length, text);
+        return 0;
+}
+
+int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
+        Settings settings = {
+                .ours = OURS_DEFAULT,
+                .log_level = LOG_INFO,
+                .idle_timeout_usec = SETTINGS_IDLE_TIMEOUT_USEC,
+        };
+        const struct {
+                const char *name;
+                uint32_t *value;
+        } numbers[] = {
+                { "TALPID_MARK", &settings.ours.mark },
+                { "TALPID_MARK_MASK", &settings.ours.mark_mask },
+                { "TALPID_TUNNEL_TABLE", &settings.ours.tunnel_table },
+                { "TALPID_EXCLUDED_TABLE", &settings.ours.excluded_table },
+                { "TALPID_RULE_PRIORITY", &settings.ours.rule_priority },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ARRAY_LENGTH(numbers); i++)
+                r = read_number(lookup, numbers[i].name, numbers[i].value, why);
+        if (r >= 0)
+                r = read_log_level(lookup, &settings.log_level, why);
+        if (r >= 0)
+                r = read_idle_timeout(lookup, &settings.idle_timeout_usec, why);
+        if (r >= 0)
+                r = read_directory(lookup, settings.directory, why);
+        if (r >= 0)
+                r = check_ours(&settings.ours, why);
+        if (r < 0)
+                return r;
+
+        *ret = settings;
+        return 0;
+}

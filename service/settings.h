@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What an administrator sets: environment variables, see data/default/talpid.
+ */
+
+#include "backends/base/clock.h"
+#include "backends/facts/ours.h"
+#include "service/model/refusal.h"
+
+#define SETTINGS_IDLE_TIMEOUT_USEC (30 * USEC_PER_SEC)
+#define SETTINGS_DIRECTORY_MAX 256
+
+typedef struct Settings {
+        Ours ours;
+        int log_level;            /* LOG_ of syslog(3) */
+        usec_t idle_timeout_usec; /* USEC_INFINITY: never leaves by itself */
+        char directory[SETTINGS_DIRECTORY_MAX]; /* what has to outlive the process */
+} Settings;
+
+/* Looks a variable up: getenv(), or the table of a test. NULL: not set. */
+typedef const char *(*SettingsLookup)(const char *name);
+
+/* Return: 0, *ret is set; -EPERM and @why, which names the variable and what it may be. */
+int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why);
+
+/* "30", "30s", "500ms", "infinity". Return: 0; -EINVAL. */
+int settings_parse_timeout(const char *text, usec_t *ret_usec);
