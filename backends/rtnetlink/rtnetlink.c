@@ -48,6 +48,7 @@ typedef struct Rtnetlink {
         /* Where a route of others with NLM_F_REPLACE may have taken the place of ours. */
         uint32_t tables[TABLES_MAX];
         size_t n_tables;
+        WatchRoutes watched; /* what the filter lets through */
 
         /*
          * apply() ran while notifications of earlier changes were waiting: what
@@ -224,6 +225,22 @@ static void handle_our_route(
                 append_change(rtnetlink, &change);
 }
 
+/* A route that is none of our business, but for what may have been in its place. */
+static void handle_taken_slot(
+        Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
+        const FactChange change = {
+                .fact = fact_of_route(&message->hops[0]),
+                .removed = true,
+                .takes_slot = true,
+                .author = nlh->nlmsg_pid,
+        };
+
+        if (rtnetlink->is_ahead)
+                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
+        else
+                append_change(rtnetlink, &change);
+}
+
 static void tell_foreign_callback(
         Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
         for (size_t i = 0; i < message->n_hops; i++) {
@@ -251,12 +268,12 @@ static void handle_route(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh) {
         if (is_stale(rtnetlink, FACT_ROUTE))
                 return;
 
-        if (!is_ours && is_replacement(nlh) && table_holds_ours(rtnetlink, message.hops[0].table))
-                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
-        else if (is_ours)
+        if (is_ours)
                 handle_our_route(rtnetlink, nlh, &message);
         else if (dump_keeps_foreign_route(&message.hops[0]))
                 handle_foreign_route(rtnetlink, nlh, &message);
+        else if (is_replacement(nlh) && table_holds_ours(rtnetlink, message.hops[0].table))
+                handle_taken_slot(rtnetlink, nlh, &message);
 }
 
 /* An object that changes changes the routes on it, and takes them along, without a word. */
@@ -353,6 +370,39 @@ static int read_kinds(
         return r < 0 ? r : fact_set_sort(ret);
 }
 
+static int attach_filter(Rtnetlink *rtnetlink, WatchRoutes routes) {
+        struct sock_filter program[WATCH_FILTER_MAX];
+        uint32_t ifindexes[NEIGHBOUR_LOOKUP_MAX];
+        size_t n;
+        int r;
+
+        for (size_t i = 0; i < rtnetlink->neighbours.n; i++)
+                ifindexes[i] = rtnetlink->neighbours.wanted[i].ifindex;
+        n = watch_filter_build(program, nl_request_port(rtnetlink->request), routes, ifindexes,
+                rtnetlink->neighbours.n);
+        r = nl_watch_set_filter(rtnetlink->watch, program, n);
+        if (r >= 0)
+                rtnetlink->watched = routes;
+        return r;
+}
+
+/* Which routes have to pass the filter: tables up to 255 can be told apart only once here. */
+static WatchRoutes needed_routes(const Rtnetlink *rtnetlink) {
+        if (rtnetlink->on_foreign)
+                return WATCH_ROUTES_ALL;
+        for (size_t i = 0; i < rtnetlink->n_tables; i++)
+                if (rtnetlink->tables[i] <= UINT8_MAX)
+                        return WATCH_ROUTES_REPLACED;
+        return WATCH_ROUTES_FEW;
+}
+
+static void update_filter(Rtnetlink *rtnetlink) {
+        WatchRoutes routes = needed_routes(rtnetlink);
+
+        if (routes != rtnetlink->watched && attach_filter(rtnetlink, routes) < 0)
+                log_debug("Cannot change the filter of notifications, the old one stands");
+}
+
 /* Keeps of what was read the little that later notifications are compared with. */
 static int remember(Rtnetlink *rtnetlink, uint32_t kinds, const FactSet *facts) {
         const Fact *fact;
@@ -375,6 +425,7 @@ static int remember(Rtnetlink *rtnetlink, uint32_t kinds, const FactSet *facts) 
                 if (r < 0)
                         return r;
         }
+        update_filter(rtnetlink);
         return 0;
 }
 
@@ -441,23 +492,12 @@ static size_t rtnetlink_apply(
         for (size_t i = 0; i < n; i++)
                 if (operations[i].fact.kind == FACT_ROUTE)
                         note_table(rtnetlink, operations[i].fact.route.table);
+        update_filter(rtnetlink);
         n_failed = apply_operations(rtnetlink->request, operations, n, faults);
 
         if (!nl_watch_is_empty(rtnetlink->watch))
                 rtnetlink->is_ahead = true;
         return n_failed;
-}
-
-static int attach_filter(Rtnetlink *rtnetlink, bool all_routes) {
-        struct sock_filter program[WATCH_FILTER_MAX];
-        uint32_t ifindexes[NEIGHBOUR_LOOKUP_MAX];
-        size_t n;
-
-        for (size_t i = 0; i < rtnetlink->neighbours.n; i++)
-                ifindexes[i] = rtnetlink->neighbours.wanted[i].ifindex;
-        n = watch_filter_build(program, nl_request_port(rtnetlink->request), all_routes, ifindexes,
-                rtnetlink->neighbours.n);
-        return nl_watch_set_filter(rtnetlink->watch, program, n);
 }
 
 static void rtnetlink_resolve_neighbour(
@@ -468,7 +508,7 @@ static void rtnetlink_resolve_neighbour(
         int r = 0;
 
         if (neighbour_lookup_add(&rtnetlink->neighbours, ifindex, address))
-                r = attach_filter(rtnetlink, rtnetlink->on_foreign);
+                r = attach_filter(rtnetlink, rtnetlink->watched);
         if (r >= 0) /* joining once more is harmless */
                 r = nl_watch_join(rtnetlink->watch, RTNLGRP_NEIGH);
         if (r >= 0)
@@ -487,13 +527,13 @@ int rtnetlink_get_route(Backend *backend, const RouteQuery *query, RouteAnswer *
 
 int rtnetlink_watch_foreign(Backend *backend, RtnetlinkForeignCallback callback, void *userdata) {
         Rtnetlink *rtnetlink = (Rtnetlink *)backend;
-        int r;
+        int r = callback ? attach_filter(rtnetlink, WATCH_ROUTES_ALL) : 0;
 
-        r = attach_filter(rtnetlink, /* all_routes= */ callback);
         if (r < 0)
                 return r;
         rtnetlink->on_foreign = callback;
         rtnetlink->foreign_userdata = userdata;
+        update_filter(rtnetlink);
         return 0;
 }
 
@@ -566,7 +606,7 @@ int rtnetlink_new(sd_event *event, Backend **ret) {
         if (r >= 0)
                 r = add_sources(rtnetlink, event);
         if (r >= 0) /* before the first group, so that a flood cannot overtake it */
-                r = attach_filter(rtnetlink, /* all_routes= */ false);
+                r = attach_filter(rtnetlink, WATCH_ROUTES_FEW);
         if (r >= 0)
                 r = join_groups(rtnetlink->watch);
         if (r < 0)

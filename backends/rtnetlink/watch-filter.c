@@ -31,7 +31,9 @@
 
 /* Jumps count the instructions they skip; the numbers at the left are of the instructions. */
 size_t watch_filter_build(struct sock_filter program[static WATCH_FILTER_MAX], uint32_t port,
-        bool all_routes, const uint32_t *ifindexes, size_t n) {
+        WatchRoutes routes, const uint32_t *ifindexes, size_t n) {
+        const uint8_t longest = routes == WATCH_ROUTES_ALL ? UINT8_MAX : 1;
+        const uint8_t to_table = routes == WATCH_ROUTES_REPLACED ? 2 : 0;
         const struct sock_filter head[] = {
                 /* 0 */ LOAD_HALF(AT_TYPE),
                 /* 1 */ IF_EQUAL(htons(RTM_NEWNEIGH), 17, 0),
@@ -43,11 +45,11 @@ size_t watch_filter_build(struct sock_filter program[static WATCH_FILTER_MAX], u
                 /* 7 */ IF_EQUAL(htons(RTM_DELROUTE), 1, 0),
                 /* 8 */ PASS,
                 /* 9: routes */ LOAD_BYTE(AT_ROUTE(rtm_dst_len)),
-                /* 10 */ IF_GREATER(all_routes ? UINT8_MAX : 1, 0, 6),
+                /* 10 */ IF_GREATER(longest, 0, 6),
                 /* 11 */ LOAD_BYTE(AT_ROUTE(rtm_protocol)),
                 /* 12 */ IF_EQUAL(OURS_PROTOCOL, 4, 0),
                 /* 13 */ LOAD_HALF(AT_FLAGS),
-                /* 14 */ IF_SET(htons(NLM_F_REPLACE), 0, 3),
+                /* 14 */ IF_SET(htons(NLM_F_REPLACE), to_table, 3),
                 /* 15 */ LOAD_BYTE(AT_ROUTE(rtm_table)),
                 /* 16 */ IF_EQUAL(RT_TABLE_COMPAT, 0, 1),
                 /* 17 */ PASS,

@@ -24,14 +24,15 @@ typedef struct Message {
 } Message;
 
 /* A datagram socket pair runs the kernel's own interpreter. */
-static bool passes(const Message *message, bool all_routes, const uint32_t *ifindexes, size_t n) {
+static bool passes(
+        const Message *message, WatchRoutes routes, const uint32_t *ifindexes, size_t n) {
         struct sock_filter program[WATCH_FILTER_MAX];
         struct sock_fprog attached = { .filter = program };
         char received[sizeof(*message)];
         int sockets[2];
         ssize_t size;
 
-        attached.len = (unsigned short)watch_filter_build(program, PORT, all_routes, ifindexes, n);
+        attached.len = (unsigned short)watch_filter_build(program, PORT, routes, ifindexes, n);
         g_assert_cmpuint(attached.len, <=, WATCH_FILTER_MAX);
         g_assert_cmpint(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, sockets), ==, 0);
         g_assert_cmpint(
@@ -63,21 +64,25 @@ static void test_routes(void) {
                         Message foreign = route_message(types[i], (uint8_t)length, RTPROT_STATIC);
                         Message ours = route_message(types[i], (uint8_t)length, OURS_PROTOCOL);
 
-                        g_assert_cmpint(passes(&foreign, false, NULL, 0), ==, length <= 1);
-                        g_assert_true(passes(&foreign, true, NULL, 0));
-                        g_assert_true(passes(&ours, false, NULL, 0));
+                        g_assert_cmpint(
+                                passes(&foreign, WATCH_ROUTES_FEW, NULL, 0), ==, length <= 1);
+                        g_assert_true(passes(&foreign, WATCH_ROUTES_ALL, NULL, 0));
+                        g_assert_true(passes(&ours, WATCH_ROUTES_FEW, NULL, 0));
                 }
 }
 
-static void test_replacements_in_high_tables(void) {
+static void test_replacements(void) {
         Message message = route_message(RTM_NEWROUTE, 24, RTPROT_STATIC);
 
         message.route.rtm_table = RT_TABLE_COMPAT;
-        g_assert_false(passes(&message, false, NULL, 0));
+        g_assert_false(passes(&message, WATCH_ROUTES_FEW, NULL, 0));
         message.header.nlmsg_flags = NLM_F_REPLACE | NLM_F_CREATE;
-        g_assert_true(passes(&message, false, NULL, 0));
+        g_assert_true(passes(&message, WATCH_ROUTES_FEW, NULL, 0));
         message.route.rtm_table = RT_TABLE_MAIN;
-        g_assert_false(passes(&message, false, NULL, 0));
+        g_assert_false(passes(&message, WATCH_ROUTES_FEW, NULL, 0));
+        g_assert_true(passes(&message, WATCH_ROUTES_REPLACED, NULL, 0));
+        message.header.nlmsg_flags = NLM_F_CREATE;
+        g_assert_false(passes(&message, WATCH_ROUTES_REPLACED, NULL, 0));
 }
 
 static void test_own_requests(void) {
@@ -86,10 +91,10 @@ static void test_own_requests(void) {
         for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
                 Message message = route_message(types[i], 0, OURS_PROTOCOL);
 
-                g_assert_true(passes(&message, false, NULL, 0));
+                g_assert_true(passes(&message, WATCH_ROUTES_FEW, NULL, 0));
                 message.header.nlmsg_pid = PORT;
-                g_assert_false(passes(&message, false, NULL, 0));
-                g_assert_false(passes(&message, true, NULL, 0));
+                g_assert_false(passes(&message, WATCH_ROUTES_FEW, NULL, 0));
+                g_assert_false(passes(&message, WATCH_ROUTES_ALL, NULL, 0));
         }
 }
 
@@ -100,7 +105,7 @@ static void test_everything_else_passes(void) {
                 if (type == RTM_NEWROUTE || type == RTM_DELROUTE || type == RTM_NEWNEIGH ||
                         type == RTM_DELNEIGH)
                         continue;
-                g_assert_true(passes(&message, false, NULL, 0));
+                g_assert_true(passes(&message, WATCH_ROUTES_FEW, NULL, 0));
         }
 }
 
@@ -121,7 +126,8 @@ static void test_neighbours_of_listed_links(void) {
                         bool wanted = ifindex >= 1000 && ifindex % 2 == 0 &&
                                       (size_t)(ifindex - 1000) / 2 < n;
 
-                        g_assert_cmpint(passes(&message, false, ifindexes, n), ==, wanted);
+                        g_assert_cmpint(
+                                passes(&message, WATCH_ROUTES_FEW, ifindexes, n), ==, wanted);
                 }
 }
 
@@ -129,8 +135,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
 
         g_test_add_func("/watch-filter/passes-short-and-our-routes", test_routes);
-        g_test_add_func("/watch-filter/passes-replacements-in-high-tables",
-                test_replacements_in_high_tables);
+        g_test_add_func("/watch-filter/passes-replacements-in-high-tables", test_replacements);
         g_test_add_func("/watch-filter/drops-what-we-asked-for", test_own_requests);
         g_test_add_func("/watch-filter/passes-everything-else", test_everything_else_passes);
         g_test_add_func(
