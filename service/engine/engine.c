@@ -114,6 +114,18 @@ static void name_author(uint32_t author, char ret[static CULPRIT_MAX]) {
                 (void)snprintf(ret, CULPRIT_MAX, "a process that is gone (pid %u)", author);
 }
 
+/* Whether something of ours goes by @change. */
+static bool is_loss(const Engine *engine, const FactChange *change) {
+        Fact ours = change->fact;
+
+        if (change->removed && fact_is_ours(&change->fact))
+                return true;
+        if (!change->takes_slot)
+                return false;
+        ours.route.protocol = OURS_PROTOCOL;
+        return fact_set_find(&engine->observed, &ours);
+}
+
 static void on_changes(const FactChange *changes, size_t n, void *userdata) {
         Engine *engine = userdata;
 
@@ -123,7 +135,7 @@ static void on_changes(const FactChange *changes, size_t n, void *userdata) {
                         (void)engine_refresh(engine, NULL, NULL);
                         return;
                 }
-                if ((changes[i].removed && fact_is_ours(&changes[i].fact)) || changes[i].takes_slot)
+                if (is_loss(engine, &changes[i]))
                         name_author(changes[i].author, engine->culprit);
         }
         mark_dirty(engine);
