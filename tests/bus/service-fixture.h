@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * The whole program on a private bus, in a network namespace of its own.
+ *
+ * In the namespace: v0 (192.0.2.2/24, default route by 192.0.2.1, metric 100),
+ * w0 (198.51.100.2/24, no default route yet), wg0 (10.64.0.2/32) as a device to
+ * tunnel through. All are veths whose other ends are up.
+ */
+
+#include "tests/lib/bus-fixture.h"
+
+#define NAME "org.talpid.Routing"
+#define PATH "/org/talpid/Routing"
+
+#define INVALID_ARGS "org.freedesktop.DBus.Error.InvalidArgs"
+#define ACCESS_DENIED "org.freedesktop.DBus.Error.AccessDenied"
+#define LIMITS_EXCEEDED "org.freedesktop.DBus.Error.LimitsExceeded"
+
+#define ALL_YES "polkit.addRule(function(a, s) { return polkit.Result.YES; });"
+#define ALL_NO "polkit.addRule(function(a, s) { return polkit.Result.NO; });"
+#define ALL_PASSWORD "polkit.addRule(function(a, s) { return polkit.Result.AUTH_ADMIN; });"
+
+typedef struct Service {
+        BusFixture *bus;
+        BusProcess *process; /* NULL: none runs */
+        char *directory;     /* what has to outlive the process */
+        BusClient *root, *alice;
+} Service;
+
+/* Once, in main(), before g_test_run(). Sets why every test is skipped, if so. */
+void service_fixture_enter(void);
+
+/* Return: false skipped. @rules: of polkitd; NULL: it is not started. */
+bool service_set_up(Service *service, const char *rules, const char *const *arguments);
+void service_tear_down(Service *service);
+
+/* The program, started with @arguments (NULL: none) until its name is there. */
+void service_start(Service *service, const char *const *arguments);
+void service_crash(Service *service);
+/* Return: exit status. */
+int service_stop(Service *service, int signal_number);
+
+/*
+ * Calls a method with arguments in the text form of GVariant. Return: the
+ * reply, owned; it has to succeed.
+ */
+GVariant *service_call(BusClient *client, const char *member, const char *arguments);
+
+/* The same, which has to fail with @error_name and a message that holds @says (NULL: any). */
+void service_call_fails(BusClient *client, const char *member, const char *arguments,
+        const char *error_name, const char *says);
+
+GVariant *service_get(BusClient *client, const char *property);
+
+/* What a command prints; it has to succeed. */
+char *run(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* Everything in kernel that could be ours, as text. */
+char *kernel_state(void);
+
+/* Whether `ip -4 route show table all` has a line that holds @text. */
+bool kernel_has_route(const char *text);
+
+/* Runs the loop until the kernel has (or has not) such a route. */
+void kernel_wait_for_route(const char *text, bool there);
