@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,15 +11,13 @@
 
 #include "backends/base/log.h"
 #include "service/engine/execute.h"
-#include "service/engine/heal.h"
+#include "service/engine/reconcile.h"
 #include "service/engine/state-file.h"
 #include "service/model/adopt.h"
 #include "service/model/fold.h"
-#include "service/model/plan.h"
 
 #define SUBMISSIONS_MAX 4096
-#define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
-#define RETRY_MAX_USEC (30 * USEC_PER_SEC)
+#define RESYNC_PAUSE_USEC (100 * USEC_PER_MSEC)
 
 typedef struct Submission {
         IntentChange change;
@@ -43,30 +40,21 @@ struct Engine {
         sd_event_source *timer_source; /* retry, heal, fold */
         Ours ours;
         char *state_path;
-        Array backends; /* of Backend * */
         EngineObserver observer;
         bool started;
 
         Intent intent;
-        FactSet observed;
-        FactSet desired; /* as of the last turn */
+        bool is_unsaved; /* the intent changed this turn */
+        Reconciler reconciler;
         DesiredView view;
         Array changes; /* of FactChange, not merged yet */
         Array submissions;
 
-        Array failures; /* of Failure: what could not be had in the last turn */
-        usec_t retry_pause_usec;
-        HealLedger heals;
-        uint64_t turn;
-        char culprit[CULPRIT_MAX]; /* of the last loss */
-
         Fold folds[2];
         DefaultRoute resolved[2]; /* whose gateway was asked for */
         Array conflicts;          /* of Conflict, sorted */
-        Array fights;             /* of Conflict: what heals told */
         EngineState state;
         char state_reason[CONFLICT_TEXT_MAX];
-        usec_t wake_usec; /* earliest wish of this turn */
 };
 
 static const int families[2] = { AF_INET, AF_INET6 };
@@ -86,57 +74,16 @@ static void mark_dirty(Engine *engine) {
                 (void)sd_event_source_set_enabled(engine->turn_source, SD_EVENT_ONESHOT);
 }
 
-static void wake_at(Engine *engine, usec_t when_usec) {
-        if (when_usec < engine->wake_usec)
-                engine->wake_usec = when_usec;
-}
-
-/* Who sits behind a netlink port: it is the process id more often than not. */
-static void name_author(uint32_t author, char ret[static CULPRIT_MAX]) {
-        CLEANUP_FD int fd = -1;
-        char path[32], comm[32] = "";
-        ssize_t n = 0;
-
-        if (author == 0) {
-                (void)snprintf(ret, CULPRIT_MAX, "kernel");
-                return;
-        }
-
-        (void)snprintf(path, sizeof(path), "/proc/%u/comm", author);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0)
-                n = read(fd, comm, sizeof(comm) - 1);
-        comm[n > 0 ? n : 0] = '\0';
-        comm[strcspn(comm, "\n")] = '\0';
-        if (comm[0])
-                (void)snprintf(ret, CULPRIT_MAX, "%s (pid %u)", comm, author);
-        else
-                (void)snprintf(ret, CULPRIT_MAX, "a process that is gone (pid %u)", author);
-}
-
-/* Whether something of ours goes by @change. */
-static bool is_loss(const Engine *engine, const FactChange *change) {
-        Fact ours = change->fact;
-
-        if (change->removed && fact_is_ours(&change->fact))
-                return true;
-        if (!change->takes_slot)
-                return false;
-        ours.route.protocol = OURS_PROTOCOL;
-        return fact_set_find(&engine->observed, &ours);
-}
-
 static void on_changes(const FactChange *changes, size_t n, void *userdata) {
         Engine *engine = userdata;
 
         for (size_t i = 0; i < n; i++) {
                 if (!array_append(&engine->changes, &changes[i])) {
                         log_error("Out of memory for what the kernel reports");
-                        (void)engine_refresh(engine, NULL, NULL);
-                        return;
+                        engine->reconciler.must_resync = true;
+                        break;
                 }
-                if (is_loss(engine, &changes[i]))
-                        name_author(changes[i].author, engine->culprit);
+                reconciler_note_author(&engine->reconciler, &changes[i]);
         }
         mark_dirty(engine);
 }
@@ -148,11 +95,11 @@ static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
         const Fact *fact;
         int r = 0;
 
-        if (fact_set_merge(&engine->observed, &engine->changes) < 0)
+        if (fact_set_merge(&engine->reconciler.observed, &engine->changes) < 0)
                 r = -ENOMEM;
         engine->changes.n = 0;
 
-        ARRAY_FOREACH(fact, &engine->observed.facts) {
+        ARRAY_FOREACH(fact, &engine->reconciler.observed.facts) {
                 if (r >= 0 && !(kinds & FACT_KIND_BIT(fact->kind)))
                         r = fact_set_append(&merged, fact);
         }
@@ -165,203 +112,42 @@ static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
         if (r < 0) {
                 log_error("Out of memory for what the kernel holds");
                 fact_set_clear(&merged);
+                engine->reconciler.must_resync = true;
+                mark_dirty(engine);
                 return;
         }
-        fact_set_clear(&engine->observed);
-        engine->observed = merged;
-        (void)snprintf(engine->culprit, sizeof(engine->culprit), "unknown");
+        fact_set_clear(&engine->reconciler.observed);
+        engine->reconciler.observed = merged;
+        culprit_set_unknown(&engine->reconciler.culprit);
         mark_dirty(engine);
 }
 
 static void update_view(Engine *engine, const Intent *intent, DesiredView *ret) {
         *ret = desired_view(&(DesiredInput){
-                .intent = intent, .observed = &engine->observed, .ours = engine->ours });
-}
-
-static bool is_failing(const Engine *engine, const Fact *fact) {
-        const Failure *failure;
-
-        ARRAY_FOREACH(failure, &engine->failures) {
-                if (fact_equals(&failure->operation.fact, fact))
-                        return true;
-        }
-        return false;
-}
-
-/* Tells of a fight once, and keeps it among the conflicts while it lasts. */
-static void note_fight(Engine *engine, const Fact *what) {
-        Conflict conflict = { .kind = "fight" };
-        char text[FACT_TEXT_MAX];
-
-        (void)snprintf(conflict.what, sizeof(conflict.what),
-                "somebody keeps undoing %.180s; stop it, or call Refresh", fact_format(what, text));
-        (void)snprintf(conflict.owner, sizeof(conflict.owner), "%s", engine->culprit);
-        log_warning("%s (likely %s)", conflict.what, conflict.owner);
-        if (engine->fights.n < CONFLICTS_MAX)
-                (void)array_append(&engine->fights, &conflict); /* without memory: only logged */
-}
-
-/*
- * Sorts out what others undid: an operation for a fact that was wanted before,
- * unchanged, heals. Healing may take its slot back from whoever took it, and
- * is held back when it became a fight.
- */
-static void admit_heals(Engine *engine, Array *operations, Array *heals) {
-        usec_t now = clock_now(), when = USEC_INFINITY;
-        Operation *ops = operations->items;
-        size_t n = 0;
-
-        for (size_t i = 0; i < operations->n; i++) {
-                const Fact *before = fact_set_find(&engine->desired, &ops[i].fact);
-                bool heals_it = ops[i].verb != OPERATION_REMOVE && before &&
-                                fact_equals(before, &ops[i].fact) &&
-                                !is_failing(engine, &ops[i].fact);
-                bool new_fight = false;
-
-                if (heals_it) {
-                        if (!heal_admit(&engine->heals, &ops[i].fact, engine->turn, now, &when,
-                                    &new_fight)) {
-                                wake_at(engine, when);
-                                continue;
-                        }
-                        if (new_fight)
-                                note_fight(engine, &ops[i].fact);
-                        if (ops[i].fact.kind == FACT_ROUTE && ops[i].verb == OPERATION_ADD)
-                                ops[i].verb = OPERATION_REPLACE;
-                        (void)array_append(heals, &ops[i].fact); /* without memory: not told */
-                }
-                ops[n++] = ops[i];
-        }
-        operations->n = n;
-}
-
-static void tell_heals(Engine *engine, const Array *heals) {
-        const Fact *fact;
-        char text[FACT_TEXT_MAX];
-
-        ARRAY_FOREACH(fact, heals) {
-                if (is_failing(engine, fact))
-                        continue;
-                log_notice("Put right: %s, undone by %s", fact_format(fact, text), engine->culprit);
-                if (engine->observer.on_healed)
-                        engine->observer.on_healed(
-                                fact, engine->culprit, engine->observer.userdata);
-        }
-}
-
-static void schedule_retry(Engine *engine) {
-        if (engine->failures.n == 0) {
-                engine->retry_pause_usec = 0;
-                return;
-        }
-        engine->retry_pause_usec =
-                engine->retry_pause_usec ? engine->retry_pause_usec * 2 : RETRY_MIN_USEC;
-        if (engine->retry_pause_usec > RETRY_MAX_USEC)
-                engine->retry_pause_usec = RETRY_MAX_USEC;
-        wake_at(engine, clock_now() + engine->retry_pause_usec);
+                .intent = intent, .observed = &engine->reconciler.observed, .ours = engine->ours });
 }
 
 /* Brings the system to what is wanted already. */
 static int settle(Engine *engine) {
-        CLEANUP(array_clear) Array operations = ARRAY_INIT(Operation);
-        CLEANUP(array_clear) Array heals = ARRAY_INIT(Fact);
         CLEANUP(fact_set_clear) FactSet desired = FACT_SET_INIT;
         int r;
 
         update_view(engine, &engine->intent, &engine->view);
         r = desired_build(&engine->view, &desired);
-        if (r >= 0)
-                r = plan_make(&desired, &engine->observed, &operations);
-        if (r < 0)
-                return r;
-
-        admit_heals(engine, &operations, &heals);
-        engine->failures.n = 0;
-        r = execute(&engine->backends, &operations, &engine->observed, &engine->failures);
-
-        fact_set_clear(&engine->desired);
-        engine->desired = desired;
-        desired = FACT_SET_INIT;
-
-        schedule_retry(engine);
-        tell_heals(engine, &heals);
-        return r;
-}
-
-/* What the kernel said, as an answer to the client whose request it was. */
-static void refuse_failure(const Failure *failure, Refusal *why) {
-        static const struct {
-                int error;
-                RefusalCode code;
-        } codes[] = {
-                { -EEXIST, REFUSAL_ROUTE_EXISTS },
-                { -ENODEV, REFUSAL_NO_SUCH_LINK },
-                { -EINVAL, REFUSAL_INVALID_ARGS },
-                { -ENETUNREACH, REFUSAL_INVALID_ARGS },
-                { -EHOSTUNREACH, REFUSAL_INVALID_ARGS },
-        };
-        RefusalCode code = REFUSAL_BACKEND_UNAVAILABLE;
-        char text[OPERATION_TEXT_MAX];
-
-        for (size_t i = 0; i < ARRAY_LENGTH(codes); i++)
-                if (codes[i].error == failure->fault.error)
-                        code = codes[i].code;
-
-        (void)operation_format(&failure->operation, text);
-        if (code == REFUSAL_ROUTE_EXISTS)
-                (void)refusal_set(why, code,
-                        "%.200s: the kernel holds one in that place which is not ours; remove it "
-                        "or choose another metric",
-                        text);
-        else
-                (void)refusal_set(why, code, "%.200s: %s%s%s", text,
-                        strerror(-failure->fault.error), failure->fault.text[0] ? ": " : "",
-                        failure->fault.text);
-}
-
-/* Goes back to what is wanted, after a request that went wrong half way. */
-static void undo(Engine *engine) {
-        CLEANUP(array_clear) Array operations = ARRAY_INIT(Operation);
-
-        if (plan_make(&engine->desired, &engine->observed, &operations) < 0 ||
-                execute(&engine->backends, &operations, &engine->observed, &engine->failures) < 0)
-                log_error("Out of memory while undoing a request; trying again");
-        wake_at(engine, clock_now());
+        return r < 0 ? r
+                     : reconciler_settle(&engine->reconciler, &desired, engine->observer.on_healed,
+                               engine->observer.userdata);
 }
 
 /* Brings the system to @candidate. Return: 0; -EPERM and @why, all undone; -ENOMEM likewise. */
 static int try_candidate(Engine *engine, Intent *candidate, Refusal *why) {
-        CLEANUP(array_clear) Array operations = ARRAY_INIT(Operation);
-        CLEANUP(array_clear) Array failures = ARRAY_INIT(Failure);
         CLEANUP(fact_set_clear) FactSet desired = FACT_SET_INIT;
-        const Failure *failure;
         DesiredView view;
         int r;
 
         update_view(engine, candidate, &view);
         r = desired_build(&view, &desired);
-        if (r >= 0)
-                r = plan_make(&desired, &engine->observed, &operations);
-        if (r < 0)
-                return r;
-
-        r = execute(&engine->backends, &operations, &engine->observed, &failures);
-        ARRAY_FOREACH(failure, &failures) {
-                /* What did not work before has nothing to do with this request. */
-                if (r < 0 || is_failing(engine, &failure->operation.fact))
-                        continue;
-                refuse_failure(failure, why);
-                r = -EPERM;
-        }
-        if (r < 0) {
-                undo(engine);
-                return r;
-        }
-
-        fact_set_clear(&engine->desired);
-        engine->desired = desired;
-        desired = FACT_SET_INIT;
-        return 0;
+        return r < 0 ? r : reconciler_try(&engine->reconciler, &desired, why);
 }
 
 static void log_intent_change(const Intent *intent, const IntentChange *change) {
@@ -406,6 +192,7 @@ static void tell_routes(Engine *engine, const Intent *before, const char *reason
 static void save_intent(Engine *engine) {
         int r;
 
+        engine->is_unsaved = false;
         if (!engine->state_path)
                 return;
         r = state_file_write(engine->state_path, &engine->intent);
@@ -429,7 +216,7 @@ static int run_change(Engine *engine, const IntentChange *change, uint32_t *mask
         r = make_candidate(engine, change, &candidate, why);
         if (r <= 0)
                 return r;
-        r = desired_check(&engine->observed, change, why);
+        r = desired_check(&engine->reconciler.observed, change, why);
         if (r < 0)
                 return r;
         r = try_candidate(engine, &candidate, why);
@@ -442,7 +229,7 @@ static int run_change(Engine *engine, const IntentChange *change, uint32_t *mask
         update_view(engine, &engine->intent, &engine->view);
 
         log_intent_change(&engine->intent, change);
-        save_intent(engine);
+        engine->is_unsaved = true;
         tell_routes(
                 engine, &candidate, change->kind == INTENT_DROP_CLIENT ? "client-gone" : "request");
         if (engine->observer.on_owners)
@@ -456,7 +243,7 @@ static int resync_backends(Engine *engine) {
         Backend **backend;
         int first = 0;
 
-        ARRAY_FOREACH(backend, &engine->backends) {
+        ARRAY_FOREACH(backend, &engine->reconciler.backends) {
                 int r = (*backend)->interface->resync(*backend);
 
                 if (r < 0) {
@@ -471,9 +258,7 @@ static int resync_backends(Engine *engine) {
 static int run_refresh(Engine *engine) {
         int r;
 
-        heal_forgive(&engine->heals);
-        engine->fights.n = 0;
-        engine->retry_pause_usec = 0;
+        reconciler_forgive(&engine->reconciler);
         r = resync_backends(engine);
         return r < 0 ? r : settle(engine);
 }
@@ -481,6 +266,12 @@ static int run_refresh(Engine *engine) {
 static void run_submissions(Engine *engine, uint32_t *mask, Array *endings) {
         CLEANUP(array_clear) Array submissions = engine->submissions;
         Submission *submission;
+
+        if (array_reserve(endings, submissions.n) < 0) {
+                submissions = (Array){ 0 };
+                reconciler_wake_at(&engine->reconciler, clock_now() + RESYNC_PAUSE_USEC);
+                return;
+        }
 
         engine->submissions = (Array)ARRAY_INIT(Submission);
         ARRAY_FOREACH(submission, &submissions) {
@@ -491,7 +282,7 @@ static void run_submissions(Engine *engine, uint32_t *mask, Array *endings) {
                                                               &ending.why);
                 intent_change_clear(&submission->change);
                 if (ending.done)
-                        (void)array_append(endings, &ending); /* room is reserved at submit */
+                        (void)array_append(endings, &ending); /* room is reserved */
         }
 }
 
@@ -511,7 +302,7 @@ static void resolve_gateways(Engine *engine) {
                 engine->resolved[i] = *best;
                 if (!address_is_set(&best->route.gateway))
                         continue;
-                ARRAY_FOREACH(backend, &engine->backends) {
+                ARRAY_FOREACH(backend, &engine->reconciler.backends) {
                         if ((*backend)->interface->resolve_neighbour)
                                 (*backend)->interface->resolve_neighbour(
                                         *backend, best->route.ifindex, &best->route.gateway);
@@ -530,7 +321,7 @@ static void tell_defaults(Engine *engine, uint32_t *mask) {
                 case FOLD_NOTHING:
                         continue;
                 case FOLD_WAIT:
-                        wake_at(engine, when);
+                        reconciler_wake_at(&engine->reconciler, when);
                         continue;
                 case FOLD_TELL:
                         log_info("Default route of %s %s: %s%s%s", family_name(families[i]), reason,
@@ -554,13 +345,13 @@ static void find_conflicts(Engine *engine, uint32_t *mask) {
         const Conflict *conflict;
         usec_t when;
 
-        if (heal_is_fighting(&engine->heals, clock_now(), &when))
-                wake_at(engine, when);
+        if (heal_is_fighting(&engine->reconciler.heals, clock_now(), &when))
+                reconciler_wake_at(&engine->reconciler, when);
         else
-                engine->fights.n = 0;
+                engine->reconciler.fights.n = 0;
 
-        if (array_copy(&found, &engine->fights) < 0 ||
-                conflicts_find(&engine->observed, &engine->ours, &found) < 0 ||
+        if (array_copy(&found, &engine->reconciler.fights) < 0 ||
+                conflicts_find(&engine->reconciler.observed, &engine->ours, &found) < 0 ||
                 array_sort(&found, conflict_compare) < 0)
                 return; /* without memory the old list stands */
 
@@ -581,17 +372,12 @@ static void find_conflicts(Engine *engine, uint32_t *mask) {
         found = (Array)ARRAY_INIT(Conflict);
 }
 
-/* One failure may be a race with the kernel; a second one, after a pause, is a state. */
-static bool has_lasting_failure(const Engine *engine) {
-        return engine->failures.n > 0 && engine->retry_pause_usec > RETRY_MIN_USEC;
-}
-
 static void find_state(Engine *engine, uint32_t *mask) {
         EngineState state = intent_is_empty(&engine->intent) ? ENGINE_IDLE : ENGINE_ACTIVE;
         char reason[CONFLICT_TEXT_MAX] = "";
 
-        if (has_lasting_failure(engine)) {
-                const Failure *failure = array_at(&engine->failures, 0);
+        if (reconciler_has_lasting_failure(&engine->reconciler)) {
+                const Failure *failure = array_at(&engine->reconciler.failures, 0);
                 char text[OPERATION_TEXT_MAX];
 
                 state = ENGINE_DEGRADED;
@@ -599,8 +385,8 @@ static void find_state(Engine *engine, uint32_t *mask) {
                         operation_format(&failure->operation, text),
                         failure->fault.text[0] ? failure->fault.text
                                                : strerror(-failure->fault.error));
-        } else if (engine->fights.n > 0) {
-                const Conflict *fight = array_at(&engine->fights, 0);
+        } else if (engine->reconciler.fights.n > 0) {
+                const Conflict *fight = array_at(&engine->reconciler.fights, 0);
 
                 state = ENGINE_DEGRADED;
                 (void)snprintf(
@@ -617,11 +403,11 @@ static void find_state(Engine *engine, uint32_t *mask) {
 }
 
 static void arm_timer(Engine *engine) {
-        if (engine->wake_usec == USEC_INFINITY) {
+        if (engine->reconciler.wake_usec == USEC_INFINITY) {
                 (void)sd_event_source_set_enabled(engine->timer_source, SD_EVENT_OFF);
                 return;
         }
-        if (sd_event_source_set_time(engine->timer_source, engine->wake_usec) < 0 ||
+        if (sd_event_source_set_time(engine->timer_source, engine->reconciler.wake_usec) < 0 ||
                 sd_event_source_set_enabled(engine->timer_source, SD_EVENT_ONESHOT) < 0)
                 log_error("Cannot set the timer for the next try");
 }
@@ -637,6 +423,18 @@ static bool same_tunnel_view(const DesiredView *a, const DesiredView *b) {
                a->tunnel_link.mtu == b->tunnel_link.mtu;
 }
 
+/* Takes in what was reported since the last turn. Return: 0; negative errno. */
+static int observe(Engine *engine) {
+        int r = fact_set_merge(&engine->reconciler.observed, &engine->changes);
+
+        engine->changes.n = 0;
+        culprit_forget_author(&engine->reconciler.culprit);
+        if (r < 0 || !engine->reconciler.must_resync)
+                return r;
+        engine->reconciler.must_resync = false;
+        return resync_backends(engine);
+}
+
 /* One turn: what happened, what is to be told, what is to be done, what was asked. */
 static int on_turn(sd_event_source *source, void *userdata) {
         CLEANUP(array_clear) Array endings = ARRAY_INIT(Ending);
@@ -646,14 +444,11 @@ static int on_turn(sd_event_source *source, void *userdata) {
         uint32_t mask = 0;
         int r;
 
-        if (array_reserve(&endings, engine->submissions.n) < 0)
-                return -ENOMEM;
+        engine->reconciler.turn++;
+        engine->reconciler.wake_usec = USEC_INFINITY;
+        engine->reconciler.did_something = false;
 
-        engine->turn++;
-        engine->wake_usec = USEC_INFINITY;
-
-        r = fact_set_merge(&engine->observed, &engine->changes);
-        engine->changes.n = 0;
+        r = observe(engine);
         before = engine->view;
         update_view(engine, &engine->intent, &engine->view);
 
@@ -661,16 +456,22 @@ static int on_turn(sd_event_source *source, void *userdata) {
         if (r >= 0)
                 r = settle(engine);
         if (r < 0) {
-                log_error("Out of memory; reading everything again");
-                (void)engine_refresh(engine, NULL, NULL); /* the next event tries again */
+                log_error("Cannot look or act: %s; reading everything again", strerror(-r));
+                engine->reconciler.must_resync = true;
         }
         run_submissions(engine, &mask, &endings);
+        if (engine->is_unsaved)
+                save_intent(engine);
         resolve_gateways(engine);
 
         if (!same_tunnel_view(&before, &engine->view))
                 mask |= ENGINE_PROPERTY_TUNNEL;
         find_conflicts(engine, &mask);
         find_state(engine, &mask);
+        if (engine->reconciler.must_resync)
+                reconciler_wake_at(&engine->reconciler, clock_now() + RESYNC_PAUSE_USEC);
+        if (engine->reconciler.did_something)
+                mark_dirty(engine); /* others may follow what we made, or lost with it */
         arm_timer(engine);
 
         if (mask && engine->observer.on_properties)
@@ -690,18 +491,11 @@ int engine_new(sd_event *event, const EngineConfig *config, Engine **ret) {
 
         engine->event = sd_event_ref(event);
         engine->ours = config->ours;
-        engine->backends = (Array)ARRAY_INIT(Backend *);
+        reconciler_init(&engine->reconciler);
         engine->intent = INTENT_INIT;
-        engine->observed = FACT_SET_INIT;
-        engine->desired = FACT_SET_INIT;
         engine->changes = (Array)ARRAY_INIT(FactChange);
         engine->submissions = (Array)ARRAY_INIT(Submission);
-        engine->failures = (Array)ARRAY_INIT(Failure);
-        engine->heals = HEAL_LEDGER_INIT;
         engine->conflicts = (Array)ARRAY_INIT(Conflict);
-        engine->fights = (Array)ARRAY_INIT(Conflict);
-        engine->wake_usec = USEC_INFINITY;
-        (void)snprintf(engine->culprit, sizeof(engine->culprit), "unknown");
 
         if (config->state_path) {
                 engine->state_path = strdup(config->state_path);
@@ -737,15 +531,10 @@ Engine *engine_free(Engine *engine) {
         ARRAY_FOREACH(submission, &engine->submissions)
         intent_change_clear(&submission->change);
         array_clear(&engine->submissions);
-        array_clear(&engine->backends);
         array_clear(&engine->changes);
-        array_clear(&engine->failures);
         array_clear(&engine->conflicts);
-        array_clear(&engine->fights);
-        heal_ledger_clear(&engine->heals);
         intent_clear(&engine->intent);
-        fact_set_clear(&engine->observed);
-        fact_set_clear(&engine->desired);
+        reconciler_clear(&engine->reconciler);
         free(engine->state_path);
         free(engine);
         return NULL;
@@ -757,7 +546,7 @@ int engine_add_backend(Engine *engine, Backend *backend) {
         backend->sink = (BackendSink){
                 .on_changes = on_changes, .on_resync = on_resync, .userdata = engine
         };
-        return array_append(&engine->backends, &backend) ? 0 : -ENOMEM;
+        return array_append(&engine->reconciler.backends, &backend) ? 0 : -ENOMEM;
 }
 
 void engine_set_observer(Engine *engine, const EngineObserver *observer) {
@@ -778,10 +567,12 @@ static int restore_intent(Engine *engine) {
         if (r > 0)
                 return 0;
 
-        r = adopt_tunnel(&engine->observed, &engine->ours, &engine->intent);
-        if (r > 0)
+        r = adopt_tunnel(&engine->reconciler.observed, &engine->ours, &engine->intent);
+        if (r > 0) {
                 log_warning("The saved intent is lost; kept the tunnel %s as the kernel has it",
                         engine->intent.tunnel.device);
+                save_intent(engine);
+        }
         return r < 0 ? r : 0;
 }
 
@@ -813,11 +604,13 @@ int engine_check(Engine *engine, const IntentChange *change, Refusal *why) {
         CLEANUP(intent_clear) Intent candidate = INTENT_INIT;
         int r = make_candidate(engine, change, &candidate, why);
 
-        return r < 0 ? r : desired_check(&engine->observed, change, why);
+        return r < 0 ? r : desired_check(&engine->reconciler.observed, change, why);
 }
 
 static int submit(Engine *engine, const Submission *submission) {
-        if (engine->submissions.n >= SUBMISSIONS_MAX)
+        /* A client ends once; what it leaves behind must not stay for want of room. */
+        if (engine->submissions.n >= SUBMISSIONS_MAX &&
+                submission->change.kind != INTENT_DROP_CLIENT)
                 return -ENOBUFS;
         if (!array_append(&engine->submissions, submission))
                 return -ENOMEM;
@@ -846,7 +639,7 @@ const Intent *engine_intent(const Engine *engine) {
 }
 
 const FactSet *engine_observed(const Engine *engine) {
-        return &engine->observed;
+        return &engine->reconciler.observed;
 }
 
 const Ours *engine_ours(const Engine *engine) {
@@ -876,7 +669,7 @@ WantedState engine_route_state(
 
         if (state != WANTED_WAITING)
                 return state;
-        ARRAY_FOREACH(failure, &engine->failures) {
+        ARRAY_FOREACH(failure, &engine->reconciler.failures) {
                 if (failure->operation.fact.kind != FACT_ROUTE ||
                         route_compare_slot(&failure->operation.fact.route, &wanted->route) != 0)
                         continue;

@@ -28,8 +28,6 @@ static int note_result(
                 return plan_append_effect(operation, effects);
         }
         log_debug("%s: error %d %s", operation_format(operation, text), -fault->error, fault->text);
-        if (fault->error == -EAFNOSUPPORT)
-                return 0;
         return array_append(failures, &(Failure){ .operation = *operation, .fault = *fault })
                        ? 0
                        : -ENOMEM;
@@ -60,17 +58,16 @@ static int execute_run(
 int execute(const Array *backends, const Array *operations, FactSet *observed, Array *failures) {
         CLEANUP(array_clear) Array effects = ARRAY_INIT(FactChange);
         const Operation *ops = operations->items;
-        int r;
+        int r = 0, merged;
 
-        for (size_t i = 0, n; i < operations->n; i += n) {
+        for (size_t i = 0, n; r >= 0 && i < operations->n; i += n) {
                 Backend *backend = find_backend(backends, ops[i].fact.kind);
 
                 for (n = 1; i + n < operations->n && n < RUN_MAX; n++)
                         if (find_backend(backends, ops[i + n].fact.kind) != backend)
                                 break;
                 r = execute_run(backend, ops + i, n, &effects, failures);
-                if (r < 0)
-                        return r;
         }
-        return fact_set_merge(observed, &effects);
+        merged = fact_set_merge(observed, &effects);
+        return r < 0 ? r : merged;
 }

@@ -21,8 +21,7 @@ typedef struct Failure {
  * @observed:    takes what succeeded
  * @failures:    Array of Failure, appended to
  *
- * Goes on after a failure. What a family the kernel lacks (EAFNOSUPPORT: no
- * IPv6) cannot hold is no failure.
+ * Goes on after a failure.
  *
  * Return: 0 whether or not operations failed; -ENOMEM.
  */

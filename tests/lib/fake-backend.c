@@ -88,10 +88,12 @@ static int apply_route(FakeBackend *fake, const Operation *operation) {
         r = resolve_device(fake, &fact.route);
         if (r < 0)
                 return r;
-        if (find_in_slot(fake, &fact.route, &index)) {
+        there = find_in_slot(fake, &fact.route, &index);
+        if (there) {
                 if (operation->verb == OPERATION_ADD)
                         return -EEXIST;
-                empty_slot(fake, &fact.route);
+                if (!fact_is_ours(there)) /* ours is overwritten */
+                        empty_slot(fake, &fact.route);
         }
         put(fake, &fact);
         return 0;
