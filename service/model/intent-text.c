@@ -159,6 +159,15 @@ static int read_owner_index(const char *line, const Intent *intent, uint32_t *re
         return read_number(line, "owner", (uint32_t)intent->owners.n - 1, ret);
 }
 
+/* Whether clients could have asked for @wanted. */
+static bool is_sound(const WantedRoute *wanted) {
+        const char *type = route_type_name(wanted->route.type);
+
+        if (!type || route_type_parse(type) < 0)
+                return false;
+        return !wanted->symbolic || (!wanted->device[0] && !address_is_set(&wanted->route.gateway));
+}
+
 static int parse_route(const char *line, Intent *intent) {
         WantedRoute wanted = { 0 };
         Route *route = &wanted.route;
@@ -178,13 +187,15 @@ static int parse_route(const char *line, Intent *intent) {
                 read_device(line, wanted.device) < 0)
                 return -EBADMSG;
         route->type = (uint8_t)type;
+        if (!is_sound(&wanted))
+                return -EBADMSG;
         return array_append(&intent->routes, &wanted) ? 0 : -ENOMEM;
 }
 
 static int parse_tunnel(const char *line, Intent *intent) {
         WantedTunnel *tunnel = &intent->tunnel;
 
-        if (read_owner_index(line, intent, &tunnel->owner) < 0 ||
+        if (intent_has_tunnel(intent) || read_owner_index(line, intent, &tunnel->owner) < 0 ||
                 read_device(line, tunnel->device) < 0 || !tunnel->device[0] ||
                 read_carry(line, "ipv4", &tunnel->ipv4) < 0 ||
                 read_carry(line, "ipv6", &tunnel->ipv6) < 0 ||
@@ -198,7 +209,7 @@ static int parse_tunnel(const char *line, Intent *intent) {
 static int parse_bypass(const char *line, Intent *intent) {
         Prefix prefix;
 
-        if (read_prefix(line, &prefix) < 0)
+        if (!intent_has_tunnel(intent) || read_prefix(line, &prefix) < 0 || prefix.length == 0)
                 return -EBADMSG;
         return array_append(&intent->tunnel.bypass, &prefix) ? 0 : -ENOMEM;
 }
@@ -231,6 +242,17 @@ static const char *next_line(const char *text, char line[static LINE_MAX_BYTES])
         return end + 1;
 }
 
+/* Puts what was read in order. Return: 0; -EBADMSG an owner has a route twice; -ENOMEM. */
+static int sort_routes(Intent *intent) {
+        if (array_sort(&intent->routes, wanted_route_compare) < 0)
+                return -ENOMEM;
+        for (size_t i = 1; i < intent->routes.n; i++)
+                if (wanted_route_compare(
+                            array_at(&intent->routes, i - 1), array_at(&intent->routes, i)) == 0)
+                        return -EBADMSG;
+        return 0;
+}
+
 int intent_text_parse(const char *text, Intent *ret) {
         CLEANUP(intent_clear) Intent intent = INTENT_INIT;
         char line[LINE_MAX_BYTES];
@@ -242,8 +264,9 @@ int intent_text_parse(const char *text, Intent *ret) {
 
         while ((text = next_line(text, line))) {
                 if (strcmp(line, TRAILER) == 0) {
-                        if (array_sort(&intent.routes, wanted_route_compare) < 0)
-                                return -ENOMEM;
+                        r = *text ? -EBADMSG : sort_routes(&intent);
+                        if (r < 0)
+                                return r;
                         intent_clear(ret);
                         *ret = intent;
                         intent = INTENT_INIT;
