@@ -19,7 +19,7 @@
 #include "backends/base/cleanup.h"
 #include "service/engine/engine.h"
 
-#define OWNERS_SUBSCRIBERS_PER_USER_MAX 256
+#define OWNERS_SUBSCRIBERS_PER_USER_MAX 64
 
 typedef struct Owners Owners;
 

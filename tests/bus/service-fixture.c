@@ -51,8 +51,11 @@ static bool enter_network(void) {
         do_run("ip addr add 10.64.0.2/32 dev wg0");
         for (const char *const *name = (const char *const[]){ "v0", "v1", "w0", "w1", "wg0", "wg1",
                      NULL };
-                *name; name++)
+                *name; name++) {
+                /* Addresses that come by themselves, later, would blur kernel_state(). */
+                g_free(run("ip link set %s addrgenmode none", *name));
                 g_free(run("ip link set %s up", *name));
+        }
         do_run("ip route add default via 192.0.2.1 dev v0 metric 100");
         return true;
 }
