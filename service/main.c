@@ -5,6 +5,7 @@
  */
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +76,10 @@ int main(int argc, char *argv[]) {
         Refusal why = { .code = REFUSAL_NONE };
         Settings settings;
         int status;
+
+        /* Lists of thousands of routes come and go: give their memory back at once. A fixed
+         * threshold keeps glibc from raising it, see mallopt(3). */
+        (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 
         if (parse_arguments(argc, argv, &status) == 0)
                 return status;

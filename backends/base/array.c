@@ -41,6 +41,20 @@ int array_reserve(Array *array, size_t n_more) {
         return 0;
 }
 
+void array_trim(Array *array) {
+        void *items;
+
+        if (array->n == 0) {
+                array_clear(array);
+                return;
+        }
+        items = realloc(array->items, array->n * array->item_size);
+        if (items) { /* else the larger block is as good */
+                array->items = items;
+                array->n_allocated = array->n;
+        }
+}
+
 void *array_at(const Array *array, size_t index) {
         assert(index < array->n);
 

@@ -30,6 +30,9 @@ void array_clear(Array *array);
 /* Makes room for @n_more items. Return: 0; -ENOMEM. */
 int array_reserve(Array *array, size_t n_more);
 
+/* Gives back the memory behind the last item. */
+void array_trim(Array *array);
+
 /* Appends a copy of @item (NULL: a zeroed item). Return: the new item; NULL without memory. */
 void *array_append(Array *array, const void *item);
 

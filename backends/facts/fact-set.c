@@ -66,6 +66,7 @@ int fact_set_sort(FactSet *set) {
                 if (n == 0 || fact_compare_key(&facts[n - 1], &facts[i]) != 0)
                         facts[n++] = facts[i];
         set->facts.n = n;
+        array_trim(&set->facts);
         return 0;
 }
 
@@ -146,6 +147,7 @@ int fact_set_merge(FactSet *set, Array *changes) {
                 (void)array_append(&merged.facts, &facts[i++]); /* room is reserved */
 
         array_clear(&set->facts);
+        array_trim(&merged.facts);
         set->facts = merged.facts;
         merged = FACT_SET_INIT;
         return 0;

@@ -8,73 +8,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "tests/machine/lib/check.h"
-#include "tests/machine/lib/client.h"
+#include "tests/machine/healing.h"
 
-typedef struct Fixture {
-        Machine *machine;
-        Lab *lab;
-        Client *client;
-        char *wanted; /* what is ours in the kernel while nobody disturbs */
-} Fixture;
-
-static char *dump_ours(void) {
-        return machine_run_ok("sh", "-c",
-                "for f in -4 -6; do ip $f rule show proto talpid 2>/dev/null || ip $f rule | grep "
-                "4984:; ip $f route show table all proto talpid; done | sed 's/ *$//' | sort",
-                NULL);
-}
-
-static bool is_whole(void *user) {
-        Fixture *f = user;
-        g_autofree char *now = dump_ours();
-
-        return strcmp(now, f->wanted) == 0;
-}
-
-static void check_healed(Fixture *f) {
-        if (!machine_wait_until(f->machine, is_whole, f, MACHINE_WAIT_MSEC)) {
-                g_autofree char *now = dump_ours();
-
-                g_error("not healed:\n%s--- wanted\n%s", now, f->wanted);
-        }
-        check_answers(LAB_RELAY_V4, LAB_RELAY_V6);
-}
-
-/* A tunnel, routes of each kind, and nothing heard yet. */
-static void fixture_open(Fixture *f, Machine *machine) {
-        g_autoptr(GVariant) mark = NULL;
-
-        *f = (Fixture){ .machine = machine, .lab = machine_get_lab(machine) };
-        f->client = client_new(machine);
-        mark = client_property(f->client, "Mark");
-        CHECK_OK(lab_tunnel_up(f->lab, "wg0", g_variant_get_uint32(mark)));
-        g_variant_unref(client_call_ok(f->client, "SetTunnel",
-                "('wg0', {'bypass': <['" LAB_RELAY_V4 "']>})"));
-        g_variant_unref(client_call_ok(f->client, "AddRoutes",
-                "([{'destination': <'10.99.0.0/16'>, 'gateway': <'" LAB_ISP1_LAN_V4 "'>, 'device': <'wan1'>},"
-                "  {'destination': <'2001:db8:99::/48'>, 'gateway': <'" LAB_ISP1_LAN_V6 "'>, 'device': <'wan1'>},"
-                "  {'destination': <'10.98.0.0/16'>, 'type': <'unreachable'>},"
-                "  {'destination': <'10.97.0.0/16'>, 'node': <'default'>}], " CLIENT_NO_OPTIONS ")"));
-        f->wanted = dump_ours();
-        client_sync(f->client);
-        client_forget(f->client);
-}
-
-static void fixture_close(Fixture *f) {
-        g_variant_unref(client_call_ok(f->client, "ClearRoutes", "(" CLIENT_NO_OPTIONS ",)"));
-        g_variant_unref(client_call_ok(f->client, "UnsetTunnel", "(" CLIENT_NO_OPTIONS ",)"));
-        (void)lab_tunnel_down(f->lab, "wg0");
-        f->client = client_free(f->client);
-        g_free(f->wanted);
-        check_answers(LAB_ISP0_V4, LAB_ISP0_V6);
-}
-
-static void run(const char *script) {
-        g_free(machine_run_ok("sh", "-c", script, NULL));
-}
-
-static void check_heard(Fixture *f, const char *kind) {
+static void check_heard(Healing *f, const char *kind) {
         g_autoptr(GVariant) healed = NULL;
         const char *told_kind, *culprit;
 
@@ -101,20 +37,21 @@ static const struct {
         { "ip route del unreachable 10.98.0.0/16", "route" },
         { "ip route replace 10.99.0.0/16 via " LAB_ISP0_LAN_V4, "route" },
         { "ip route replace default dev wan0 metric 1 table talpid-tunnel", "route" },
-        { "ip route change 10.99.0.0/16 via " LAB_ISP1_LAN_V4 " dev wan1 proto talpid mtu 1300", "route" },
+        { "ip route change 10.99.0.0/16 via " LAB_ISP1_LAN_V4 " dev wan1 proto talpid mtu 1300",
+                "route" },
 };
 
 static void test_by_hand(Machine *machine) {
-        Fixture f;
+        Healing f;
 
-        fixture_open(&f, machine);
+        healing_open(&f, machine);
         for (size_t i = 0; i < G_N_ELEMENTS(disturbances); i++) {
                 g_test_message("%s", disturbances[i].script);
-                run(disturbances[i].script);
-                check_healed(&f);
+                healing_disturb(disturbances[i].script);
+                healing_check(&f);
                 check_heard(&f, disturbances[i].kind);
         }
-        fixture_close(&f);
+        healing_close(&f);
 }
 
 static void test_network_manager(Machine *machine) {
@@ -124,49 +61,53 @@ static void test_network_manager(Machine *machine) {
                 "nmcli connection up wan1",
                 "nmcli connection up wan0",
         };
-        Fixture f;
+        Healing f;
 
-        fixture_open(&f, machine);
+        healing_open(&f, machine);
         for (size_t i = 0; i < G_N_ELEMENTS(scripts); i++) {
                 g_test_message("%s", scripts[i]);
-                run(scripts[i]);
+                healing_disturb(scripts[i]);
                 g_assert_true(machine_wait_online(machine));
-                check_healed(&f);
+                healing_check(&f);
         }
-        fixture_close(&f);
+        healing_close(&f);
 }
 
 static void test_wg_quick(Machine *machine) {
-        Fixture f;
+        Healing f;
 
-        fixture_open(&f, machine);
-        run("umask 077; mkdir -p /etc/wireguard; printf '[Interface]\\nPrivateKey = %s\\nAddress = "
-            "10.66.0.2/32, fd66::2/128\\n[Peer]\\nPublicKey = %s\\nAllowedIPs = 0.0.0.0/0, "
-            "::/0\\nEndpoint = 203.0.113.77:51820\\n' \"$(wg genkey)\" \"$(wg genkey | wg pubkey)\" "
-            ">/etc/wireguard/other.conf");
-        run("WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go "
-            "WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD=1 wg-quick up other");
-        run("wg-quick down other");
-        check_healed(&f);
-        fixture_close(&f);
+        healing_open(&f, machine);
+        healing_disturb(
+                "umask 077; mkdir -p /etc/wireguard; printf '[Interface]\\nPrivateKey = "
+                "%s\\nAddress = "
+                "10.66.0.2/32, fd66::2/128\\n[Peer]\\nPublicKey = %s\\nAllowedIPs = 0.0.0.0/0, "
+                "::/0\\nEndpoint = 203.0.113.77:51820\\n' \"$(wg genkey)\" \"$(wg genkey | wg "
+                "pubkey)\" "
+                ">/etc/wireguard/other.conf");
+        healing_disturb("WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go "
+                        "WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD=1 wg-quick up other");
+        healing_disturb("wg-quick down other");
+        healing_check(&f);
+        healing_close(&f);
 }
 
 static void test_link_flap(Machine *machine) {
-        Fixture f;
+        Healing f;
 
-        fixture_open(&f, machine);
+        healing_open(&f, machine);
         /* The kernel drops IPv6 addresses with the link; a VPN client puts them back. */
-        run("ip link set wg0 down; ip link set wg0 up; ip -6 addr add " LAB_TUNNEL_CLIENT_V6
-            " dev wg0");
+        healing_disturb(
+                "ip link set wg0 down; ip link set wg0 up; ip -6 addr add " LAB_TUNNEL_CLIENT_V6
+                " dev wg0");
         g_assert_true(client_wait_for_entry(f.client, "Tunnel", "state", "active"));
         CHECK_OK(lab_cable_pull(f.lab, LAB_ISP1));
         CHECK_OK(lab_cable_plug(f.lab, LAB_ISP1));
         g_assert_true(machine_wait_online(machine));
-        check_healed(&f);
-        run("ip link set wan1 down; ip link set wan1 up");
+        healing_check(&f);
+        healing_disturb("ip link set wan1 down; ip link set wan1 up");
         g_assert_true(machine_wait_online(machine));
-        check_healed(&f);
-        fixture_close(&f);
+        healing_check(&f);
+        healing_close(&f);
 }
 
 static bool is_degraded(void *user) {
@@ -184,11 +125,11 @@ static bool is_active(void *user) {
 static void test_fight(Machine *machine) {
         g_autoptr(GVariant) conflict = NULL, conflicts = NULL;
         g_autofree char *printed = NULL;
-        Fixture f;
+        Healing f;
 
-        fixture_open(&f, machine);
-        run("for i in $(seq 60); do ip -4 rule del priority 4984 2>/dev/null; "
-            "ip -4 rule show priority 4984 >/dev/null; done");
+        healing_open(&f, machine);
+        healing_disturb("for i in $(seq 60); do ip -4 rule del priority 4984 2>/dev/null; "
+                        "ip -4 rule show priority 4984 >/dev/null; done");
         g_assert_true(machine_wait_until(machine, is_degraded, f.client, MACHINE_WAIT_MSEC));
         g_assert_true(client_wait_for_signals(f.client, "ConflictDetected", 1));
         conflict = client_last(f.client, "ConflictDetected");
@@ -200,8 +141,8 @@ static void test_fight(Machine *machine) {
         /* A person looked into it: peace. */
         g_variant_unref(client_call_ok(f.client, "Refresh", NULL));
         g_assert_true(machine_wait_until(machine, is_active, f.client, MACHINE_WAIT_MSEC));
-        check_healed(&f);
-        fixture_close(&f);
+        healing_check(&f);
+        healing_close(&f);
 }
 
 static const CheckCase cases[] = {
