@@ -29,8 +29,8 @@ struct Lifecycle {
         Phase phase;
         bool told_to_stop;
         bool clients_settled; /* their intents were ended, or are kept for a restart */
-        bool counting;       /* the idle timer runs */
-        bool under_systemd;  /* $NOTIFY_SOCKET: STOPPING cannot be taken back */
+        bool counting;        /* the idle timer runs */
+        bool under_systemd;   /* $NOTIFY_SOCKET: STOPPING cannot be taken back */
         EngineState told_state;
         size_t n_name_calls; /* outstanding answers of PHASE_RELEASING */
         bool lost_name;      /* somebody else owns one now */
@@ -347,8 +347,8 @@ static int add_sources(Lifecycle *lifecycle) {
         r = add_signals(lifecycle);
         if (r < 0)
                 return r;
-        r = sd_event_add_time(event, &lifecycle->idle_timer, CLOCK_MONOTONIC, 0, 0, on_idle_timer,
-                lifecycle);
+        r = sd_event_add_time(
+                event, &lifecycle->idle_timer, CLOCK_MONOTONIC, 0, 0, on_idle_timer, lifecycle);
         if (r < 0)
                 return r;
         r = sd_event_source_set_enabled(lifecycle->idle_timer, SD_EVENT_OFF);

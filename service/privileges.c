@@ -42,8 +42,8 @@ static int keep_capability(uint32_t capability) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct data[2] = { { 0 } };
 
-        data[capability / 32].permitted = data[capability / 32].effective =
-                UINT32_C(1) << (capability % 32);
+        data[capability / 32].permitted = data[capability / 32].effective = UINT32_C(1)
+                                                                            << (capability % 32);
         return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 

@@ -118,8 +118,7 @@ static bool has_calls(void *userdata) {
                authority_n_pending(service->authority) > 0;
 }
 
-static int look_up_route(
-        const RouteLookup *lookup, Route *ret, Fault *fault, void *userdata) {
+static int look_up_route(const RouteLookup *lookup, Route *ret, Fault *fault, void *userdata) {
         const RouteQuery query = {
                 .destination = lookup->destination,
                 .mark = lookup->mark,
@@ -153,8 +152,7 @@ static void on_routes_wanted(bool wanted, void *userdata) {
         Service *service = userdata;
         int r;
 
-        r = rtnetlink_watch_foreign(
-                service->rtnetlink, wanted ? on_foreign_route : NULL, service);
+        r = rtnetlink_watch_foreign(service->rtnetlink, wanted ? on_foreign_route : NULL, service);
         if (r < 0)
                 log_warning("Cannot watch the kernel's routes: %s", strerror(-r));
 }

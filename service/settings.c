@@ -52,7 +52,8 @@ static int read_log_level(SettingsLookup lookup, int *level, Refusal *why) {
         parsed = log_level_parse(text);
         if (parsed < 0)
                 return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "TALPID_LOG_LEVEL=%.32s is not error, warning, notice, info or debug", text);
+                        "TALPID_LOG_LEVEL=%.32s is not error, warning, notice, info or debug",
+                        text);
         *level = parsed;
         return 0;
 }

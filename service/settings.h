@@ -14,8 +14,8 @@
 
 typedef struct Settings {
         Ours ours;
-        int log_level;            /* LOG_ of syslog(3) */
-        usec_t idle_timeout_usec; /* USEC_INFINITY: never leaves by itself */
+        int log_level;                          /* LOG_ of syslog(3) */
+        usec_t idle_timeout_usec;               /* USEC_INFINITY: never leaves by itself */
         char directory[SETTINGS_DIRECTORY_MAX]; /* what has to outlive the process */
 } Settings;
 

@@ -7,7 +7,7 @@
 
 #include <linux/rtnetlink.h>
 
-#include "service/bus/args.h"
+#include "service/bus/args-value.h"
 #include "service/bus/text.h"
 
 static int open_dictionary(sd_bus_message *message) {
@@ -116,8 +116,7 @@ static int append_owner(sd_bus_message *message, const Engine *engine, uint32_t 
                 message, "lifetime", lifetime_name(intent_owner_lifetime(intent, index)));
 }
 
-static int append_state(
-        sd_bus_message *message, const Engine *engine, const WantedRoute *wanted) {
+static int append_state(sd_bus_message *message, const Engine *engine, const WantedRoute *wanted) {
         char reason[STATE_REASON_MAX] = "";
         WantedState state = engine_route_state(engine, wanted, reason);
         int r;
@@ -244,8 +243,8 @@ static int append_tunnel_keys(
         if (r >= 0 && link)
                 r = append_number(message, "ifindex", link->ifindex);
         if (r >= 0)
-                r = append_string(message, "ipv4",
-                        tunnel_family_name(engine_tunnel_family(engine, AF_INET)));
+                r = append_string(
+                        message, "ipv4", tunnel_family_name(engine_tunnel_family(engine, AF_INET)));
         if (r >= 0)
                 r = append_string(message, "ipv6",
                         tunnel_family_name(engine_tunnel_family(engine, AF_INET6)));

@@ -13,8 +13,7 @@
 #include "service/engine/engine.h"
 
 /* A wanted route with its state and owner: ListRoutes, RoutesChanged. */
-int answers_append_wanted(
-        sd_bus_message *message, const Engine *engine, const WantedRoute *wanted);
+int answers_append_wanted(sd_bus_message *message, const Engine *engine, const WantedRoute *wanted);
 
 /* A route as the kernel has it: GetRoute, RouteAdded, Healed. */
 int answers_append_route(sd_bus_message *message, const Engine *engine, const Route *route);

@@ -10,11 +10,7 @@
 #include <linux/rtnetlink.h>
 
 #include "backends/base/cleanup.h"
-#include "backends/facts/link.h"
-#include "service/bus/owners.h"
-
-/* The client's own words in a refusal, shortened. */
-#define SHOWN "\"%.64s\""
+#include "service/bus/args-value.h"
 
 /* ip_metrics_convert(), net/ipv4/metrics.c: what is above becomes this. */
 #define MTU_MAX 65520
@@ -23,66 +19,6 @@
 
 /* IP6_RT_PRIO_USER of <linux/ipv6_route.h>: what the kernel makes of 0. */
 #define METRIC_DEFAULT_IPV6 1024
-
-#define WHERE_MAX 32
-
-static int read_device(const OptionValue *value, const char *where, char device[static IFNAMSIZ],
-        Refusal *why) {
-        if (!link_name_is_valid(value->string))
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "%s: " SHOWN " cannot be the name of a device", where, value->string);
-
-        memset(device, 0, IFNAMSIZ);
-        memcpy(device, value->string, strlen(value->string));
-        return 0;
-}
-
-static int read_prefix(const char *text, const char *where, Prefix *ret, Refusal *why) {
-        int r = prefix_parse(text, ret);
-
-        if (r == -ERANGE)
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "%s: destination " SHOWN " has bits set behind its prefix length", where,
-                        text);
-        if (r < 0)
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "%s: destination " SHOWN " is not a prefix such as 10.0.0.0/8 or fd00::/8",
-                        where, text);
-        return 0;
-}
-
-static int read_table(const OptionValue *value, const Ours *ours, const char *where,
-        uint32_t *ret_table, Refusal *why) {
-        if (value->type == 'u') {
-                if (value->number == RT_TABLE_UNSPEC || value->number == RT_TABLE_LOCAL)
-                        return refusal_set(why, REFUSAL_INVALID_ARGS,
-                                "%s: table %u is not for routes of clients", where, value->number);
-                *ret_table = value->number;
-                return 0;
-        }
-        if (strcmp(value->string, "main") == 0)
-                *ret_table = RT_TABLE_MAIN;
-        else if (strcmp(value->string, "tunnel") == 0)
-                *ret_table = ours->tunnel_table;
-        else if (strcmp(value->string, "excluded") == 0)
-                *ret_table = ours->excluded_table;
-        else
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "%s: table " SHOWN " is not \"main\", \"tunnel\", \"excluded\" or a number",
-                        where, value->string);
-        return 0;
-}
-
-const char *args_table_name(uint32_t table, const Ours *ours, char buffer[static 16]) {
-        if (table == RT_TABLE_MAIN)
-                return "main";
-        if (table == ours->tunnel_table)
-                return "tunnel";
-        if (table == ours->excluded_table)
-                return "excluded";
-        (void)snprintf(buffer, 16, "%u", table);
-        return buffer;
-}
 
 /* Routes */
 
@@ -129,8 +65,8 @@ static int read_gateway(
         if (wanted->route.gateway.family == AF_INET)
                 usable = bytes[0] != 0 && bytes[0] != 127 && bytes[0] < 224;
         else
-                usable = bytes[0] != 0xff &&
-                         memcmp(bytes, (const uint8_t[16]){ 0 }, sizeof(wanted->route.gateway.bytes));
+                usable = bytes[0] != 0xff && memcmp(bytes, (const uint8_t[16]){ 0 },
+                                                     sizeof(wanted->route.gateway.bytes));
         if (!usable)
                 return refusal_set(why, REFUSAL_INVALID_ARGS,
                         "%s: gateway %.64s cannot be a next hop", where, text);
@@ -159,7 +95,7 @@ static int read_node(
                 wanted->symbolic = true;
         }
         if (values[ROUTE_DEVICE].type) {
-                r = read_device(&values[ROUTE_DEVICE], where, wanted->device, why);
+                r = args_read_device(&values[ROUTE_DEVICE], where, wanted->device, why);
                 if (r < 0)
                         return r;
         }
@@ -185,8 +121,8 @@ static int read_type(
 
 static int check_type_and_node(
         const OptionValue *values, const char *where, const WantedRoute *wanted, Refusal *why) {
-        bool has_node = values[ROUTE_NODE].type || values[ROUTE_GATEWAY].type ||
-                        values[ROUTE_DEVICE].type;
+        bool has_node =
+                values[ROUTE_NODE].type || values[ROUTE_GATEWAY].type || values[ROUTE_DEVICE].type;
         bool dead_end = route_type_is_dead_end(wanted->route.type);
 
         if (dead_end && has_node)
@@ -219,9 +155,8 @@ static int read_numbers(
                 return 0;
         wanted->route.mtu = values[ROUTE_MTU].number;
         if (wanted->route.mtu < mtu_min || wanted->route.mtu > MTU_MAX)
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "%s: mtu %u is not between %u and %u", where, wanted->route.mtu, mtu_min,
-                        MTU_MAX);
+                return refusal_set(why, REFUSAL_INVALID_ARGS, "%s: mtu %u is not between %u and %u",
+                        where, wanted->route.mtu, mtu_min, MTU_MAX);
         return 0;
 }
 
@@ -230,15 +165,15 @@ static int read_route_values(const OptionValue *values, const Ours *ours, const 
         int r;
 
         if (!values[ROUTE_DESTINATION].type)
-                return refusal_set(
-                        why, REFUSAL_INVALID_ARGS, "%s: destination is missing", where);
-        r = read_prefix(values[ROUTE_DESTINATION].string, where, &wanted->route.destination, why);
+                return refusal_set(why, REFUSAL_INVALID_ARGS, "%s: destination is missing", where);
+        r = args_read_prefix(
+                values[ROUTE_DESTINATION].string, where, &wanted->route.destination, why);
         if (r < 0)
                 return r;
 
         wanted->route.table = RT_TABLE_MAIN;
         if (values[ROUTE_TABLE].type) {
-                r = read_table(&values[ROUTE_TABLE], ours, where, &wanted->route.table, why);
+                r = args_read_table(&values[ROUTE_TABLE], ours, where, &wanted->route.table, why);
                 if (r < 0)
                         return r;
         }
@@ -253,11 +188,11 @@ static int read_route_values(const OptionValue *values, const Ours *ours, const 
 }
 
 /* Makes the item of an output list out of one dictionary. */
-typedef int (*ReadItem)(const OptionValue *values, const Ours *ours, const char *where, void *item,
-        Refusal *why);
+typedef int (*ReadItem)(
+        const OptionValue *values, const Ours *ours, const char *where, void *item, Refusal *why);
 
-static int read_wanted(const OptionValue *values, const Ours *ours, const char *where, void *item,
-        Refusal *why) {
+static int read_wanted(
+        const OptionValue *values, const Ours *ours, const char *where, void *item, Refusal *why) {
         WantedRoute *wanted = item;
         int r;
 
@@ -268,8 +203,8 @@ static int read_wanted(const OptionValue *values, const Ours *ours, const char *
 }
 
 /* type and mtu are read so that what was given to AddRoutes can be given to RemoveRoutes. */
-static int read_match(const OptionValue *values, const Ours *ours, const char *where, void *item,
-        Refusal *why) {
+static int read_match(
+        const OptionValue *values, const Ours *ours, const char *where, void *item, Refusal *why) {
         RouteMatch *match = item;
         WantedRoute wanted = { 0 };
         int r;
@@ -495,7 +430,7 @@ static int read_bypass(const Array *strings, Array *bypass, Refusal *why) {
         ARRAY_FOREACH(string, strings) {
                 (void)snprintf(where, sizeof(where), "options: bypass[%zu]",
                         (size_t)(string - (const char *const *)strings->items));
-                r = read_prefix(*string, where, &prefix, why);
+                r = args_read_prefix(*string, where, &prefix, why);
                 if (r < 0)
                         return r;
                 if (!array_append(bypass, &prefix))
@@ -514,14 +449,15 @@ static int read_bypass(const Array *strings, Array *bypass, Refusal *why) {
         return 0;
 }
 
-static int read_tunnel_values(const OptionValue *values, WantedTunnel *tunnel,
-        Lifetime *ret_lifetime, Refusal *why) {
+static int read_tunnel_values(
+        const OptionValue *values, WantedTunnel *tunnel, Lifetime *ret_lifetime, Refusal *why) {
         uint32_t mtu_min = MTU_MIN_IPV4;
 
         tunnel->ipv4 = carry_of(&values[TUNNEL_IPV4]);
         tunnel->ipv6 = carry_of(&values[TUNNEL_IPV6]);
         tunnel->allow_lan = values[TUNNEL_ALLOW_LAN].boolean;
-        tunnel->fail_closed = !values[TUNNEL_FAIL_CLOSED].type || values[TUNNEL_FAIL_CLOSED].boolean;
+        tunnel->fail_closed =
+                !values[TUNNEL_FAIL_CLOSED].type || values[TUNNEL_FAIL_CLOSED].boolean;
 
         if (tunnel->ipv4 == CARRY_NO && tunnel->ipv6 == CARRY_NO)
                 return refusal_set(why, REFUSAL_INVALID_ARGS,
@@ -548,7 +484,7 @@ int args_read_tunnel(sd_bus_message *message, WantedTunnel *tunnel, bool *ret_re
         r = sd_bus_message_read_basic(message, 's', &device.string);
         if (r < 0)
                 return r;
-        r = read_device(&device, "device", tunnel->device, why);
+        r = args_read_device(&device, "device", tunnel->device, why);
         if (r < 0)
                 return r;
 
@@ -560,176 +496,4 @@ int args_read_tunnel(sd_bus_message *message, WantedTunnel *tunnel, bool *ret_re
         *ret_replace = values[TUNNEL_REPLACE].boolean;
         options_clear(values, ARRAY_LENGTH(values));
         return r;
-}
-
-/* Questions */
-
-enum {
-        FILTER_FAMILY,
-        FILTER_TABLE,
-        FILTER_DEVICE,
-        FILTER_STATE,
-        FILTER_ALL,
-        _FILTER_KEY_MAX,
-};
-
-static const OptionSpec filter_specs[] = {
-        [FILTER_FAMILY] = { .key = "family", .types = "s" },
-        [FILTER_TABLE] = { .key = "table", .types = "su" },
-        [FILTER_DEVICE] = { .key = "device", .types = "s" },
-        [FILTER_STATE] = { .key = "state", .types = "s" },
-        [FILTER_ALL] = { .key = "all", .types = "b" },
-        [_FILTER_KEY_MAX] = { .key = NULL },
-};
-
-static int read_state(const OptionValue *value, WantedState *ret, Refusal *why) {
-        static const WantedState states[] = { WANTED_INSTALLED, WANTED_WAITING, WANTED_CONFLICT };
-
-        for (size_t i = 0; i < ARRAY_LENGTH(states); i++)
-                if (strcmp(value->string, wanted_state_name(states[i])) == 0) {
-                        *ret = states[i];
-                        return 0;
-                }
-        return refusal_set(why, REFUSAL_INVALID_ARGS,
-                "filter: state " SHOWN " is not \"installed\", \"waiting\" or \"conflict\"",
-                value->string);
-}
-
-int args_read_filter(sd_bus_message *message, const Ours *ours, RouteFilter *ret, Refusal *why) {
-        OptionValue values[_FILTER_KEY_MAX] = { 0 };
-        RouteFilter filter = { 0 };
-        int r;
-
-        r = options_read(message, filter_specs, values, "filter", why);
-        if (r < 0)
-                return r;
-
-        if (values[FILTER_FAMILY].type) {
-                filter.family = family_parse(values[FILTER_FAMILY].string);
-                if (filter.family < 0)
-                        return refusal_set(why, REFUSAL_INVALID_ARGS,
-                                "filter: family " SHOWN " is not \"ipv4\" or \"ipv6\"",
-                                values[FILTER_FAMILY].string);
-        }
-        if (values[FILTER_TABLE].type) {
-                filter.has_table = true;
-                r = read_table(&values[FILTER_TABLE], ours, "filter", &filter.table, why);
-                if (r < 0)
-                        return r;
-        }
-        if (values[FILTER_DEVICE].type) {
-                r = read_device(&values[FILTER_DEVICE], "filter", filter.device, why);
-                if (r < 0)
-                        return r;
-        }
-        if (values[FILTER_STATE].type) {
-                filter.has_state = true;
-                r = read_state(&values[FILTER_STATE], &filter.state, why);
-                if (r < 0)
-                        return r;
-        }
-        filter.own = values[FILTER_ALL].type && !values[FILTER_ALL].boolean;
-        *ret = filter;
-        return 0;
-}
-
-enum {
-        LOOKUP_MARK,
-        LOOKUP_UID,
-        LOOKUP_PID,
-        LOOKUP_DEVICE,
-        _LOOKUP_KEY_MAX,
-};
-
-static const OptionSpec lookup_specs[] = {
-        [LOOKUP_MARK] = { .key = "mark", .types = "u" },
-        [LOOKUP_UID] = { .key = "uid", .types = "u" },
-        [LOOKUP_PID] = { .key = "pid", .types = "u" },
-        [LOOKUP_DEVICE] = { .key = "device", .types = "s" },
-        [_LOOKUP_KEY_MAX] = { .key = NULL },
-};
-
-static int check_lookup(const OptionValue *values, Refusal *why) {
-        if (values[LOOKUP_PID].type && (values[LOOKUP_UID].type || values[LOOKUP_MARK].type))
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "options: pid stands for uid and mark of that process: leave them out");
-        if (values[LOOKUP_PID].type &&
-                (values[LOOKUP_PID].number == 0 || values[LOOKUP_PID].number > INT32_MAX))
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "options: %u cannot be the pid of a process", values[LOOKUP_PID].number);
-        if (values[LOOKUP_UID].number == UINT32_MAX)
-                return refusal_set(why, REFUSAL_INVALID_ARGS, "options: %u cannot be a uid",
-                        values[LOOKUP_UID].number);
-        return 0;
-}
-
-int args_read_lookup(sd_bus_message *message, LookupRequest *ret, Refusal *why) {
-        OptionValue values[_LOOKUP_KEY_MAX] = { 0 };
-        LookupRequest request = { 0 };
-        const char *text;
-        int r;
-
-        r = sd_bus_message_read_basic(message, 's', &text);
-        if (r < 0)
-                return r;
-        if (address_parse(text, &request.destination) < 0)
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "destination " SHOWN " is not an address such as 192.0.2.1 or 2001:db8::1",
-                        text);
-
-        r = options_read(message, lookup_specs, values, "options", why);
-        if (r < 0)
-                return r;
-        r = check_lookup(values, why);
-        if (r < 0)
-                return r;
-        if (values[LOOKUP_DEVICE].type) {
-                r = read_device(&values[LOOKUP_DEVICE], "options", request.device, why);
-                if (r < 0)
-                        return r;
-        }
-
-        request.has_mark = values[LOOKUP_MARK].type;
-        request.mark = values[LOOKUP_MARK].number;
-        request.has_uid = values[LOOKUP_UID].type;
-        request.uid = values[LOOKUP_UID].number;
-        request.has_pid = values[LOOKUP_PID].type;
-        request.pid = values[LOOKUP_PID].number;
-        *ret = request;
-        return 0;
-}
-
-static const struct {
-        const char *word;
-        Subscription subscription;
-} subscriptions[] = {
-        { "default", SUBSCRIPTION_DEFAULT },
-        { "routes", SUBSCRIPTION_ROUTES },
-};
-
-int args_read_subscription(sd_bus_message *message, uint32_t *ret_what, Refusal *why) {
-        uint32_t what = 0;
-        const char *word;
-        size_t i;
-        int r;
-
-        r = sd_bus_message_enter_container(message, 'a', "s");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read_basic(message, 's', &word)) > 0) {
-                for (i = 0; i < ARRAY_LENGTH(subscriptions); i++)
-                        if (strcmp(word, subscriptions[i].word) == 0)
-                                break;
-                if (i == ARRAY_LENGTH(subscriptions))
-                        return refusal_set(why, REFUSAL_INVALID_ARGS,
-                                "what: " SHOWN " is not \"default\" or \"routes\"", word);
-                what |= subscriptions[i].subscription;
-        }
-        if (r < 0)
-                return r;
-        if (what == 0)
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "what: nothing is asked for; \"default\" or \"routes\" can be");
-        *ret_what = what;
-        return sd_bus_message_exit_container(message);
 }

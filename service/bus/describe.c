@@ -35,15 +35,17 @@ static void write_tunnel(Json *json, const Engine *engine) {
         json_open(json, "tunnel", '{');
         if (intent_has_tunnel(intent)) {
                 json_string(json, "device", tunnel->device);
-                json_string(json, "ipv4", tunnel_family_name(engine_tunnel_family(engine, AF_INET)));
+                json_string(
+                        json, "ipv4", tunnel_family_name(engine_tunnel_family(engine, AF_INET)));
                 json_string(
                         json, "ipv6", tunnel_family_name(engine_tunnel_family(engine, AF_INET6)));
                 json_number(json, "mtu", tunnel->mtu);
                 json_boolean(json, "allow-lan", tunnel->allow_lan);
                 json_boolean(json, "fail-closed", tunnel->fail_closed);
                 json_open(json, "bypass", '[');
-                ARRAY_FOREACH(prefix, &tunnel->bypass)
+                ARRAY_FOREACH(prefix, &tunnel->bypass) {
                         json_string(json, NULL, prefix_format(prefix, text));
+                }
                 json_close(json, ']');
                 write_owner(json, intent, tunnel->owner);
         }

@@ -70,8 +70,8 @@ static int set_fault(sd_bus_error *error, int r) {
                 if (faults[i].error == -r)
                         return sd_bus_error_set(error, faults[i].name, faults[i].remedy);
 
-        return sd_bus_error_setf(error, ERROR_PREFIX "BackendUnavailable",
-                "the system refused: %s", strerror(-r));
+        return sd_bus_error_setf(
+                error, ERROR_PREFIX "BackendUnavailable", "the system refused: %s", strerror(-r));
 }
 
 int errors_set(sd_bus_error *error, int r, const Refusal *why) {

@@ -13,15 +13,9 @@ static const struct {
         const char *name;
         int level;
 } levels[] = {
-        { "emerg", LOG_EMERG },
-        { "alert", LOG_ALERT },
-        { "crit", LOG_CRIT },
-        { "err", LOG_ERR },
-        { "warning", LOG_WARNING },
-        { "notice", LOG_NOTICE },
-        { "info", LOG_INFO },
-        { "debug", LOG_DEBUG },
-        { "error", LOG_ERR }, /* after "err", which is what we answer */
+        { "emerg", LOG_EMERG }, { "alert", LOG_ALERT }, { "crit", LOG_CRIT }, { "err", LOG_ERR },
+        { "warning", LOG_WARNING }, { "notice", LOG_NOTICE }, { "info", LOG_INFO },
+        { "debug", LOG_DEBUG }, { "error", LOG_ERR }, /* after "err", which is what we answer */
 };
 
 int log_level_parse(const char *name) {
@@ -63,8 +57,7 @@ static int set_level(sd_bus *bus, const char *path, const char *interface, const
 
 static int get_target(sd_bus *bus, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(
-                reply, "s", getenv("JOURNAL_STREAM") ? "journal" : "console");
+        return sd_bus_message_append(reply, "s", getenv("JOURNAL_STREAM") ? "journal" : "console");
 }
 
 static int get_identifier(sd_bus *bus, const char *path, const char *interface,

@@ -109,8 +109,8 @@ static int read_entry(sd_bus_message *message, const OptionSpec *specs, OptionVa
 
         spec = find_spec(specs, key);
         if (!spec)
-                return refusal_set(why, REFUSAL_INVALID_ARGS, "%s: unknown key \"" SHOWN "\"",
-                        where, key);
+                return refusal_set(
+                        why, REFUSAL_INVALID_ARGS, "%s: unknown key \"" SHOWN "\"", where, key);
 
         value = &values[spec - specs];
         if (value->type)

@@ -72,8 +72,8 @@ static void drop_intents(Owners *owners, const char *name, uid_t uid, bool keep_
 
         r = engine_submit(owners->engine, &change, NULL, NULL);
         if (r < 0)
-                log_error("Cannot end what %s asked for, which left the bus: %s", name,
-                        strerror(-r));
+                log_error(
+                        "Cannot end what %s asked for, which left the bus: %s", name, strerror(-r));
 }
 
 /*
@@ -207,8 +207,9 @@ void owners_sync(Owners *owners) {
         Client **client;
         uint32_t last = UINT32_MAX;
 
-        ARRAY_FOREACH(client, &owners->clients)
+        ARRAY_FOREACH(client, &owners->clients) {
                 (*client)->lease = false;
+        }
 
         ARRAY_FOREACH(wanted, &intent->routes) {
                 if (wanted->owner != last)
@@ -230,9 +231,10 @@ void owners_drop_all(Owners *owners, bool keep_closed) {
         Client *const *client;
 
         owners_sync(owners);
-        ARRAY_FOREACH(client, &owners->clients)
+        ARRAY_FOREACH(client, &owners->clients) {
                 if ((*client)->lease)
                         drop_intents(owners, (*client)->name, (*client)->uid, keep_closed);
+        }
 }
 
 void owners_set_listener(
@@ -245,8 +247,9 @@ static size_t count_subscribers_of_user(const Owners *owners, uid_t uid) {
         Client *const *client;
         size_t n = 0;
 
-        ARRAY_FOREACH(client, &owners->clients)
+        ARRAY_FOREACH(client, &owners->clients) {
                 n += (*client)->subscriptions && (*client)->uid == uid;
+        }
         return n;
 }
 
@@ -283,7 +286,8 @@ void owners_unsubscribe(Owners *owners, const char *name) {
 bool owners_have_subscribers(const Owners *owners) {
         size_t position = 0;
 
-        return owners_next_subscriber(owners, SUBSCRIPTION_DEFAULT | SUBSCRIPTION_ROUTES, &position);
+        return owners_next_subscriber(
+                owners, SUBSCRIPTION_DEFAULT | SUBSCRIPTION_ROUTES, &position);
 }
 
 const char *owners_next_subscriber(const Owners *owners, uint32_t what, size_t *position) {

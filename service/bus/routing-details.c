@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "polkit/actions.h"
-#include "service/bus/args.h"
+#include "service/bus/args-value.h"
 
 static void append(RoutingDetails *details, const char *key, const char *value) {
         size_t n = 0;
@@ -50,7 +50,9 @@ static void append_nodes(RoutingDetails *details, const Array *routes, const Our
         }
 
         append(details, DETAIL_DEVICE,
-                !one_device ? "several" : first->symbolic ? "default" : first->device);
+                !one_device       ? "several"
+                : first->symbolic ? "default"
+                                  : first->device);
 
         if (!one_gateway)
                 append(details, DETAIL_GATEWAY, "several");
@@ -77,8 +79,7 @@ void routing_details_fill(const char *method, const IntentChange *change, const 
         switch (change->kind) {
         case INTENT_ADD_ROUTES:
                 route = change->routes.items;
-                append_destination(
-                        ret, route ? &route->route.destination : NULL, change->routes.n);
+                append_destination(ret, route ? &route->route.destination : NULL, change->routes.n);
                 if (route)
                         append_nodes(ret, &change->routes, ours);
                 break;

@@ -13,6 +13,7 @@
 #include "service/bus/describe.h"
 #include "service/bus/errors.h"
 #include "service/bus/process.h"
+#include "service/bus/questions.h"
 #include "service/bus/rate-limit.h"
 #include "service/bus/routing-details.h"
 #include "service/bus/routing-signals.h"
@@ -27,8 +28,8 @@ struct RoutingObject {
 /* Changing methods */
 
 /* Hands @change on; the answer comes once the engine is done with it. */
-static int submit_change(RoutingObject *object, sd_bus_message *message, IntentChange *change,
-        sd_bus_error *error) {
+static int submit_change(
+        RoutingObject *object, sd_bus_message *message, IntentChange *change, sd_bus_error *error) {
         CLEANUP(pending_call_free_p) PendingCall *call = NULL;
         int r;
 
@@ -42,8 +43,7 @@ static int submit_change(RoutingObject *object, sd_bus_message *message, IntentC
         return 1;
 }
 
-static void set_owner(
-        IntentChange *change, uid_t uid, Lifetime lifetime, sd_bus_message *message) {
+static void set_owner(IntentChange *change, uid_t uid, Lifetime lifetime, sd_bus_message *message) {
         change->owner = (Owner){ .uid = uid };
         if (lifetime == LIFETIME_CLIENT)
                 (void)snprintf(change->owner.name, sizeof(change->owner.name), "%s",
@@ -184,7 +184,7 @@ static int handle_list_routes(sd_bus_message *message, void *userdata, sd_bus_er
         RouteFilter filter;
         int r;
 
-        r = args_read_filter(message, engine_ours(engine), &filter, &why);
+        r = questions_read_filter(message, engine_ours(engine), &filter, &why);
         if (r < 0)
                 return errors_set(error, r, &why);
         if (filter.own) {
@@ -254,11 +254,11 @@ static int refuse_lookup(const LookupRequest *request, const Fault *fault, Refus
         case EHOSTUNREACH:
         case EACCES:
         case EINVAL:
-                return refusal_set(why, REFUSAL_NO_SUCH_ROUTE,
-                        "the kernel has no way to %s: %s", destination, words);
+                return refusal_set(why, REFUSAL_NO_SUCH_ROUTE, "the kernel has no way to %s: %s",
+                        destination, words);
         case ENODEV:
-                return refusal_set(why, REFUSAL_NO_SUCH_LINK,
-                        "the device to %s is gone: %s", destination, words);
+                return refusal_set(why, REFUSAL_NO_SUCH_LINK, "the device to %s is gone: %s",
+                        destination, words);
         default:
                 return refusal_set(why, REFUSAL_BACKEND_UNAVAILABLE,
                         "the kernel did not tell the way to %s: %s", destination, words);
@@ -272,8 +272,7 @@ static int find_device(const Engine *engine, const char *name, uint32_t *ret, Re
                 return 0;
         link = desired_find_link(engine_observed(engine), name);
         if (!link)
-                return refusal_set(
-                        why, REFUSAL_NO_SUCH_LINK, "there is no device %s", name);
+                return refusal_set(why, REFUSAL_NO_SUCH_LINK, "there is no device %s", name);
         *ret = link->ifindex;
         return 0;
 }
@@ -289,7 +288,7 @@ static int look_up(
         uint32_t ifindex = 0;
         int r;
 
-        r = args_read_lookup(message, &request, &why);
+        r = questions_read_lookup(message, &request, &why);
         if (r >= 0)
                 r = find_device(config->engine, request.device, &ifindex, &why);
         if (r < 0)
@@ -382,7 +381,7 @@ static int handle_subscribe(sd_bus_message *message, void *userdata, sd_bus_erro
         uid_t uid;
         int r;
 
-        r = args_read_subscription(message, &what, &why);
+        r = questions_read_subscription(message, &what, &why);
         if (r < 0)
                 return errors_set(error, r, &why);
 
@@ -406,8 +405,8 @@ static int handle_unsubscribe(sd_bus_message *message, void *userdata, sd_bus_er
         return sd_bus_reply_method_return(message, NULL);
 }
 
-static int reply_permissions(sd_bus_message *message, const AuthorityPermission *permissions,
-        size_t n) {
+static int reply_permissions(
+        sd_bus_message *message, const AuthorityPermission *permissions, size_t n) {
         CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
@@ -422,8 +421,8 @@ static int reply_permissions(sd_bus_message *message, const AuthorityPermission 
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-static void on_permissions(sd_bus_message *message, int r,
-        const AuthorityPermission *permissions, size_t n, void *userdata) {
+static void on_permissions(sd_bus_message *message, int r, const AuthorityPermission *permissions,
+        size_t n, void *userdata) {
         if (r >= 0)
                 r = reply_permissions(message, permissions, n);
         if (r < 0)
@@ -431,9 +430,8 @@ static void on_permissions(sd_bus_message *message, int r,
 }
 
 static int handle_get_permissions(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        static const char *const actions[] = {
-                ACTION_MANAGE_ROUTES, ACTION_SET_DEFAULT_ROUTE, ACTION_INSPECT, NULL
-        };
+        static const char *const actions[] = { ACTION_MANAGE_ROUTES, ACTION_SET_DEFAULT_ROUTE,
+                ACTION_INSPECT, NULL };
         RoutingObject *object = userdata;
         int r;
 
@@ -504,8 +502,8 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
         return sd_bus_message_append(reply, "u", value);
 }
 
-static int get_conflicts(sd_bus *bus, const char *path, const char *interface,
-        const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int get_conflicts(sd_bus *bus, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         RoutingObject *object = userdata;
         const Conflict *conflict;
         int r;

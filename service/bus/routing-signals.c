@@ -226,8 +226,7 @@ void routing_signals_on_kernel_route(RoutingSignals *signals, const Route *route
         size_t position = 0;
         int r;
 
-        while ((name = owners_next_subscriber(
-                        signals->owners, SUBSCRIPTION_ROUTES, &position))) {
+        while ((name = owners_next_subscriber(signals->owners, SUBSCRIPTION_ROUTES, &position))) {
                 CLEANUP(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
 
                 r = signal_begin(signals, member, &signal);

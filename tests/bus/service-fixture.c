@@ -49,8 +49,8 @@ static bool enter_network(void) {
         do_run("ip addr add 192.0.2.2/24 dev v0");
         do_run("ip addr add 198.51.100.2/24 dev w0");
         do_run("ip addr add 10.64.0.2/32 dev wg0");
-        for (const char *const *name = (const char *const[]){ "v0", "v1", "w0", "w1", "wg0", "wg1",
-                     NULL };
+        for (const char *const *name =
+                        (const char *const[]){ "v0", "v1", "w0", "w1", "wg0", "wg1", NULL };
                 *name; name++) {
                 /* Addresses that come by themselves, later, would blur kernel_state(). */
                 g_free(run("ip link set %s addrgenmode none", *name));

@@ -58,9 +58,9 @@ static char *introspect(Pair *pair) {
         char *xml = NULL;
         int busy;
 
-        g_assert_cmpint(sd_bus_call_method_async(pair->client, NULL, NULL, ROUTING_PATH,
-                                "org.freedesktop.DBus.Introspectable", "Introspect", on_reply, &xml,
-                                NULL),
+        g_assert_cmpint(
+                sd_bus_call_method_async(pair->client, NULL, NULL, ROUTING_PATH,
+                        "org.freedesktop.DBus.Introspectable", "Introspect", on_reply, &xml, NULL),
                 >=, 0);
         while (!xml) {
                 busy = sd_bus_process(pair->client, NULL) + sd_bus_process(pair->server, NULL);
@@ -73,14 +73,13 @@ static char *introspect(Pair *pair) {
 
 static void add_arguments(GString *line, const char *direction, GDBusArgInfo **arguments) {
         for (size_t i = 0; arguments && arguments[i]; i++)
-                g_string_append_printf(line, " %s:%s:%s", direction, arguments[i]->name,
-                        arguments[i]->signature);
+                g_string_append_printf(
+                        line, " %s:%s:%s", direction, arguments[i]->name, arguments[i]->signature);
 }
 
 static void add_annotations(GString *line, GDBusAnnotationInfo **annotations) {
         for (size_t i = 0; annotations && annotations[i]; i++)
-                g_string_append_printf(
-                        line, " %s=%s", annotations[i]->key, annotations[i]->value);
+                g_string_append_printf(line, " %s=%s", annotations[i]->key, annotations[i]->value);
 }
 
 static gint compare_lines(gconstpointer a, gconstpointer b) {

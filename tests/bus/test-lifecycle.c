@@ -94,10 +94,9 @@ static void on_answer(GObject *source, GAsyncResult *result, gpointer userdata) 
         hammer->n_answered++;
 }
 
-static void send_call(GDBusConnection *connection, Hammer *hammer, const char *member,
-        const char *arguments) {
-        g_autoptr(GDBusMessage) message =
-                g_dbus_message_new_method_call(NAME, PATH, NAME, member);
+static void send_call(
+        GDBusConnection *connection, Hammer *hammer, const char *member, const char *arguments) {
+        g_autoptr(GDBusMessage) message = g_dbus_message_new_method_call(NAME, PATH, NAME, member);
 
         if (arguments)
                 g_dbus_message_set_body(
@@ -148,11 +147,12 @@ static GSubprocess *start_activating_bus(const char *directory, char **ret_addre
 }
 
 static void test_idle_exit_loses_no_call(void) {
-        static const char *const members[] = { "Refresh", "ListRoutes", "AddRoutes", "RemoveRoutes" };
+        static const char *const members[] = { "Refresh", "ListRoutes", "AddRoutes",
+                "RemoveRoutes" };
         static const char *const arguments[] = { NULL, "(@a{sv} {},)", ADD("10.8.0.0/16", "boot"),
                 "([{'destination': <'10.8.0.0/16'>}], {'all': <true>})" };
-        Hammer hammer = { .instances = g_hash_table_new_full(
-                                  g_str_hash, g_str_equal, g_free, NULL) };
+        Hammer hammer = { .instances =
+                                  g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) };
         g_autoptr(GDBusConnection) connection = NULL;
         g_autofree char *directory = NULL, *address = NULL;
         g_autoptr(GSubprocess) daemon = NULL;
@@ -250,8 +250,7 @@ static void test_another_bus_ends_what_lives_by_clients(void) {
 
         /* A name of the old bus may belong to anybody on the new one. */
         path = g_build_filename(s.directory, "bus", NULL);
-        g_assert_true(
-                g_file_set_contents(path, "0123456789abcdef0123456789abcdef", -1, NULL));
+        g_assert_true(g_file_set_contents(path, "0123456789abcdef0123456789abcdef", -1, NULL));
         g_assert_cmpint(chown(path, BUS_UID_SERVICE, BUS_UID_SERVICE), ==, 0);
         service_start(&s, NULL);
         kernel_wait_for_route("10.9.0.0/16", false);

@@ -104,11 +104,11 @@ static void test_subscribers(void) {
         for (size_t i = 0; i < G_N_ELEMENTS(connections); i++) {
                 g_autoptr(GVariant) reply = NULL;
 
-                connections[i] = g_dbus_connection_new_for_address_sync(
-                        bus_fixture_get_address(s.bus),
-                        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                        NULL, NULL, NULL);
+                connections[i] =
+                        g_dbus_connection_new_for_address_sync(bus_fixture_get_address(s.bus),
+                                G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                        G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                NULL, NULL, NULL);
                 g_assert_nonnull(connections[i]);
                 g_clear_error(&error);
                 reply = g_dbus_connection_call_sync(connections[i], NAME, PATH, NAME, "Subscribe",

@@ -121,10 +121,10 @@ typedef struct Junk {
 } Junk;
 
 #define ROUTE(keys) "([{" keys "}], @a{sv} {})"
-#define SECOND(keys)                                                                               \
-        "([{'destination': <'10.8.0.0/16'>, 'device': <'v0'>}, {" keys "}], @a{sv} {})"
+#define SECOND(keys) "([{'destination': <'10.8.0.0/16'>, 'device': <'v0'>}, {" keys "}], @a{sv} {})"
 #define TEN "'destination': <'10.8.0.0/16'>, "
-#define LONG_TEXT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG_TEXT                                                                                  \
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static const Junk junk[] = {
         { "AddRoutes", ROUTE("'device': <'v0'>"), "destination is missing" },
@@ -152,7 +152,8 @@ static const Junk junk[] = {
         { "AddRoutes", ROUTE(TEN "'gateway': <'0.0.0.0'>"), "next hop" },
         { "AddRoutes", ROUTE(TEN "'gateway': <'224.0.0.1'>"), "next hop" },
         { "AddRoutes", ROUTE(TEN "'gateway': <'192.0.2.1/32'>"), "192.0.2.1/32" },
-        { "AddRoutes", ROUTE("'destination': <'fd00::/8'>, 'gateway': <'fe80::1'>"), "needs a device" },
+        { "AddRoutes", ROUTE("'destination': <'fd00::/8'>, 'gateway': <'fe80::1'>"),
+                "needs a device" },
         { "AddRoutes", ROUTE(TEN "'node': <'default'>, 'device': <'v0'>"), "neither" },
         { "AddRoutes", ROUTE(TEN "'node': <'default'>, 'gateway': <'192.0.2.1'>"), "neither" },
         { "AddRoutes", ROUTE(TEN "'node': <'elsewhere'>"), "elsewhere" },
@@ -174,8 +175,9 @@ static const Junk junk[] = {
         { "AddRoutes", "(@aa{sv} [], {'all': <true>})", "unknown key \"all\"" },
         { "RemoveRoutes", ROUTE("'device': <'v0'>"), "destination is missing" },
         { "RemoveRoutes", ROUTE("'destination': <'10.8.0.1/16'>"), "10.8.0.1/16" },
-        { "RemoveRoutes", "([{'destination': <'10.8.0.0/16'>}, {'destination': <'10.8.0.0/16'>}],"
-                          " @a{sv} {})",
+        { "RemoveRoutes",
+                "([{'destination': <'10.8.0.0/16'>}, {'destination': <'10.8.0.0/16'>}],"
+                " @a{sv} {})",
                 "routes[1]" },
         { "RemoveRoutes", "(@aa{sv} [], {'all': <'yes'>})", "all must be a boolean" },
         { "ClearRoutes", "({'everything': <true>},)", "everything" },
@@ -332,8 +334,7 @@ static BusCall *submit(Service *s, const char *member, const char *arguments) {
         GVariant *value = g_variant_parse(NULL, arguments, NULL, NULL, NULL);
 
         g_assert_nonnull(value);
-        return bus_client_submit(
-                s->alice, NAME, PATH, NAME, member, value, BUS_CALL_INTERACTIVE);
+        return bus_client_submit(s->alice, NAME, PATH, NAME, member, value, BUS_CALL_INTERACTIVE);
 }
 
 static void test_asks_no_password_in_vain(void) {
@@ -535,8 +536,8 @@ static void test_route_and_mtu(void) {
         service_call_fails(s.alice, "GetRoute", "('192.0.2.9', {'device': <'nodev0'>})",
                 "org.talpid.Error.NoSuchLink", "nodev0");
 
-        own = g_strdup_printf("('10.8.0.1', {'pid': <uint32 %d>})",
-                (int)bus_client_get_pid(s.alice));
+        own = g_strdup_printf(
+                "('10.8.0.1', {'pid': <uint32 %d>})", (int)bus_client_get_pid(s.alice));
         call(s.alice, "GetRoute", own);
         others = g_strdup_printf("('10.8.0.1', {'pid': <uint32 %d>})", (int)getpid());
         service_call_fails(s.alice, "GetRoute", others, ACCESS_DENIED, "inspect");
@@ -590,8 +591,8 @@ static void on_signal(GDBusConnection *connection, const char *sender, const cha
 }
 
 static void listen(BusClient *client, Heard *heard) {
-        (void)g_dbus_connection_signal_subscribe(bus_client_get_connection(client), NAME, NULL, NULL,
-                PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, heard, NULL);
+        (void)g_dbus_connection_signal_subscribe(bus_client_get_connection(client), NAME, NULL,
+                NULL, PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, heard, NULL);
         /* The rule stands once a later call was answered. */
         g_variant_unref(service_get(client, "Version"));
 }
@@ -712,11 +713,11 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/routing/tunnel-comes-and-goes-without-a-trace",
                 test_tunnel_comes_and_goes_without_a_trace);
         g_test_add_func("/routing/refuses-junk-and-names-it", test_refuses_junk);
-        g_test_add_func(
-                "/routing/survives-words-cut-in-a-character", test_refuses_words_cut_in_a_character);
+        g_test_add_func("/routing/survives-words-cut-in-a-character",
+                test_refuses_words_cut_in_a_character);
         g_test_add_func("/routing/denied-call-changes-nothing", test_denied_changes_nothing);
-        g_test_add_func(
-                "/routing/call-without-polkit-changes-nothing", test_without_polkit_changes_nothing);
+        g_test_add_func("/routing/call-without-polkit-changes-nothing",
+                test_without_polkit_changes_nothing);
         g_test_add_func("/routing/call-without-password-changes-nothing",
                 test_without_password_changes_nothing);
         g_test_add_func("/routing/asks-no-password-in-vain", test_asks_no_password_in_vain);
