@@ -17,6 +17,7 @@
 #include "service/model/fold.h"
 
 #define SUBMISSIONS_MAX 4096
+#define TURN_USEC (50 * USEC_PER_MSEC) /* for requests, of one turn */
 #define RESYNC_PAUSE_USEC (100 * USEC_PER_MSEC)
 
 typedef struct Submission {
@@ -165,13 +166,18 @@ static void log_intent_change(const Intent *intent, const IntentChange *change) 
                 change->tunnel.device[0] ? ": " : "", change->tunnel.device, intent->routes.n);
 }
 
-/* Appends the routes of @a that @b lacks. */
+/* Appends the routes of @a that @b lacks; both are sorted. */
 static int append_difference(Array *ret, const Intent *a, const Intent *b) {
         const WantedRoute *wanted;
+        size_t i = 0;
 
         ARRAY_FOREACH(wanted, &a->routes) {
-                if (!array_search(&b->routes, wanted, wanted_route_compare, NULL) &&
-                        !array_append(ret, wanted))
+                int c = -1;
+
+                while (i < b->routes.n &&
+                        (c = wanted_route_compare(array_at(&b->routes, i), wanted)) < 0)
+                        i++;
+                if ((i == b->routes.n || c > 0) && !array_append(ret, wanted))
                         return -ENOMEM;
         }
         return 0;
@@ -263,26 +269,38 @@ static int run_refresh(Engine *engine) {
         return r < 0 ? r : settle(engine);
 }
 
+/*
+ * Runs what was submitted before this turn, in its order and for TURN_USEC at
+ * most: what is left waits for the next turn, so that the loop hears events.
+ */
 static void run_submissions(Engine *engine, uint32_t *mask, Array *endings) {
-        CLEANUP(array_clear) Array submissions = engine->submissions;
-        Submission *submission;
+        usec_t until = clock_now() + TURN_USEC;
+        size_t n = engine->submissions.n, n_run;
+        Submission *left;
 
-        if (array_reserve(endings, submissions.n) < 0) {
-                submissions = (Array){ 0 };
+        if (array_reserve(endings, n) < 0) {
                 reconciler_wake_at(&engine->reconciler, clock_now() + RESYNC_PAUSE_USEC);
                 return;
         }
 
-        engine->submissions = (Array)ARRAY_INIT(Submission);
-        ARRAY_FOREACH(submission, &submissions) {
-                Ending ending = { .done = submission->done, .userdata = submission->userdata };
+        for (n_run = 0; n_run < n && (n_run == 0 || clock_now() < until); n_run++) {
+                /* A copy: observers may submit, and so move the array. */
+                Submission submission = *(Submission *)array_at(&engine->submissions, n_run);
+                Ending ending = { .done = submission.done, .userdata = submission.userdata };
 
-                ending.result = submission->refresh ? run_refresh(engine)
-                                                    : run_change(engine, &submission->change, mask,
-                                                              &ending.why);
-                intent_change_clear(&submission->change);
+                ending.result = submission.refresh
+                                        ? run_refresh(engine)
+                                        : run_change(engine, &submission.change, mask, &ending.why);
+                intent_change_clear(&submission.change);
                 if (ending.done)
                         (void)array_append(endings, &ending); /* room is reserved */
+        }
+
+        engine->submissions.n -= n_run;
+        left = engine->submissions.items;
+        if (engine->submissions.n > 0) {
+                memmove(left, left + n_run, engine->submissions.n * sizeof(*left));
+                mark_dirty(engine);
         }
 }
 

@@ -438,6 +438,35 @@ static void test_client_gone_when_full(void) {
         g_assert_true(engine_is_idle(w->engine));
 }
 
+static void test_many_requests(void) {
+        g_autoptr(World) w = world_new();
+        g_autofree Outcome *outcomes = g_new0(Outcome, 250);
+        Outcome outcome;
+        size_t n = 0;
+
+        submit_many(w, 5000, &outcome);
+        expect_granted(w, &outcome);
+        for (unsigned i = 0; i < 250; i++) {
+                g_autofree char *destination = g_strdup_printf("12.0.0.%u/32", i);
+
+                submit_route(w, destination, &outcomes[i]);
+        }
+        RUN_UNTIL(w, outcomes[0].n > 0);
+        g_assert_cmpuint(outcomes[249].n, ==, 0);
+        fake_backend_lose(&w->kernel, by_eth0("11.0.0.0/32"));
+        w->kernel.backend.sink.on_changes(
+                &(FactChange){ .fact = by_eth0("11.0.0.0/32"), .removed = true, .author = 1 }, 1,
+                w->engine);
+        RUN_UNTIL(w, w->n_healed > 0);
+        g_assert_cmpuint(outcomes[249].n, ==, 0);
+        RUN_UNTIL(w, outcomes[249].n > 0);
+        run_idle(w);
+        for (unsigned i = 0; i < 250; i++)
+                n += outcomes[i].n;
+        g_assert_cmpuint(n, ==, 250);
+        g_assert_true(is_as_wanted(w));
+}
+
 static void test_submit_from_callback(void) {
         g_autoptr(World) w = world_new();
 
@@ -981,6 +1010,7 @@ int main(int argc, char **argv) {
                 { "refused-request-touches-nothing", test_refused_by_model },
                 { "a-client-s-routes-go-with-it", test_client_gone },
                 { "a-client-s-end-always-finds-room", test_client_gone_when_full },
+                { "many-requests-leave-room-for-events", test_many_requests },
                 { "callbacks-may-submit", test_submit_from_callback },
                 { "ten-thousand-move-in-one-batch", test_ten_thousand_move },
                 { "around-a-tunnel-a-default-change-costs-nothing", test_ten_thousand_around },
