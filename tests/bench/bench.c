@@ -346,10 +346,12 @@ static int bench_foreign(Machine *machine, int argc, char **argv, void *user) {
 
 int main(int argc, char **argv) {
         int r = machine_main(argc, argv,
-                &(MachineOptions){ .flags = MACHINE_OFFLINE, .install_from = BUILD_DIR },
+                &(MachineOptions){ .flags = MACHINE_OFFLINE, .install_from = BUILD_DIR,
+                        .prepare = client_prepare },
                 bench_quiet, NULL);
 
         return r ? r
-                 : machine_main(argc, argv, &(MachineOptions){ .install_from = BUILD_DIR },
+                 : machine_main(argc, argv, &(MachineOptions){ .install_from = BUILD_DIR,
+                        .prepare = client_prepare },
                          bench_foreign, NULL);
 }

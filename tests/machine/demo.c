@@ -183,6 +183,7 @@ int main(int argc, char **argv) {
         (void)printf("Booting a machine of its own; your network is left alone.\n");
         (void)fflush(stdout);
         return machine_main(argc, argv,
-                &(MachineOptions){ .install_from = g_getenv("TALPID_BUILD_DIR") ?: BUILD_DIR },
+                &(MachineOptions){ .install_from = g_getenv("TALPID_BUILD_DIR") ?: BUILD_DIR,
+                        .prepare = client_prepare },
                 demo, NULL);
 }

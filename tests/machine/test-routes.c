@@ -206,5 +206,6 @@ static const CheckCase cases[] = {
 };
 
 int main(int argc, char **argv) {
-        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR);
+        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR,
+                .prepare = client_prepare);
 }

@@ -3,6 +3,7 @@
 #include "backends/rtnetlink/watch-filter.h"
 
 #include <glib.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -18,6 +18,9 @@
 #define CLIENT_PATH "/org/talpid/Routing"
 #define CLIENT_NO_OPTIONS "@a{sv} {}"
 
+/* For MachineOptions: lets the sanitizers of a sanitized build work inside the unit's sandbox. */
+int client_prepare(const char *root);
+
 typedef struct Client Client;
 
 Client *client_new(Machine *machine);
