@@ -40,6 +40,18 @@ static void test_properties(Machine *machine) {
         (void)client_free(client);
 }
 
+/* A client that has heard nothing of what the case before left under way. */
+static Client *new_settled_client(Machine *machine) {
+        Client *client = client_new(machine);
+
+        g_assert_true(machine_wait_online(machine));
+        check_entry(client, "DefaultRoute4", "device", "wan0");
+        check_entry(client, "DefaultRoute6", "device", "wan0");
+        client_sync(client);
+        client_forget(client);
+        return client;
+}
+
 /* The one signal since the last client_forget() tells of a change to @device. */
 static void check_one_change(Client *client, const char *family, const char *device) {
         g_autoptr(GVariant) last = client_last(client, "DefaultRouteChanged");
@@ -69,11 +81,8 @@ static unsigned count_of_family(Client *client) {
 
 static void test_pulled_cable(Machine *machine) {
         Lab *lab = machine_get_lab(machine);
-        Client *client = client_new(machine);
+        Client *client = new_settled_client(machine);
 
-        check_entry(client, "DefaultRoute4", "device", "wan0");
-        check_entry(client, "DefaultRoute6", "device", "wan0");
-        client_forget(client);
         CHECK_OK(lab_cable_pull(lab, LAB_ISP0));
         g_assert_true(client_wait_for_signals(client, "DefaultRouteChanged", 2));
         /* Until NetworkManager is done with it as well. */
@@ -95,9 +104,8 @@ static void test_pulled_cable(Machine *machine) {
 
 static void test_both_cables(Machine *machine) {
         Lab *lab = machine_get_lab(machine);
-        Client *client = client_new(machine);
+        Client *client = new_settled_client(machine);
 
-        check_entry(client, "DefaultRoute4", "device", "wan0");
         CHECK_OK(lab_cable_pull(lab, LAB_ISP1));
         CHECK_PRINTS(machine, "wan1:unavailable", "nmcli", "-g", "DEVICE,STATE", "device");
         client_sync(client);
@@ -123,11 +131,8 @@ static void test_both_cables(Machine *machine) {
 
 static void test_tunnels(Machine *machine) {
         Lab *lab = machine_get_lab(machine);
-        Client *client = client_new(machine);
+        Client *client = new_settled_client(machine);
 
-        check_entry(client, "DefaultRoute4", "device", "wan0");
-        client_sync(client);
-        client_forget(client);
         CHECK_OK(lab_tunnel_up(lab, "wg5", 0));
         g_free(machine_run_ok("ip", "route", "add", "default", "dev", "wg5", "metric", "1", NULL));
         g_free(machine_run_ok("ip", "-6", "route", "add", "default", "dev", "wg5", "metric", "1",
@@ -141,13 +146,10 @@ static void test_tunnels(Machine *machine) {
 }
 
 static void test_replaced(Machine *machine) {
-        Client *client = client_new(machine);
+        Client *client = new_settled_client(machine);
         g_autoptr(GVariant) last = NULL;
         const char *reason;
 
-        check_entry(client, "DefaultRoute4", "device", "wan0");
-        client_sync(client);
-        client_forget(client);
         g_free(machine_run_ok("ip", "route", "add", "default", "via", LAB_ISP1_LAN_V4, "dev",
                 "wan1", "metric", "7", NULL));
         g_assert_true(client_wait_for_signals(client, "DefaultRouteChanged", 1));
@@ -166,10 +168,9 @@ static void test_replaced(Machine *machine) {
 }
 
 static void test_serial(Machine *machine) {
-        Client *client = client_new(machine);
+        Client *client = new_settled_client(machine);
         guint64 before = 0, after = 0;
 
-        check_entry(client, "DefaultRoute4", "device", "wan0");
         for (int i = 0; i < 3; i++) {
                 g_autoptr(GVariant) last = NULL;
 
