@@ -22,6 +22,12 @@ int fact_compare_key(const Fact *a, const Fact *b) {
                 return route_compare_key(&a->route, &b->route);
         case FACT_RULE:
                 return rule_compare_key(&a->rule, &b->rule);
+        case FACT_MARKED_GROUP:
+                return marked_group_compare_key(&a->marked_group, &b->marked_group);
+        case FACT_RESOLVER:
+                return resolver_compare_key(&a->resolver, &b->resolver);
+        case FACT_FILTER:
+                return filter_item_compare_key(&a->filter, &b->filter);
         case _FACT_KIND_MAX:
                 break;
         }
@@ -44,6 +50,12 @@ bool fact_equals(const Fact *a, const Fact *b) {
                 return route_compare_value(&a->route, &b->route) == 0;
         case FACT_RULE:
                 return rule_compare_key(&a->rule, &b->rule) == 0;
+        case FACT_MARKED_GROUP:
+                return marked_group_compare_value(&a->marked_group, &b->marked_group) == 0;
+        case FACT_RESOLVER:
+                return resolver_compare_value(&a->resolver, &b->resolver) == 0;
+        case FACT_FILTER:
+                return filter_item_compare_value(&a->filter, &b->filter) == 0;
         case _FACT_KIND_MAX:
                 break;
         }
@@ -53,7 +65,9 @@ bool fact_equals(const Fact *a, const Fact *b) {
 
 bool fact_is_ours(const Fact *fact) {
         return (fact->kind == FACT_ROUTE && fact->route.protocol == OURS_PROTOCOL) ||
-               (fact->kind == FACT_RULE && fact->rule.protocol == OURS_PROTOCOL);
+               (fact->kind == FACT_RULE && fact->rule.protocol == OURS_PROTOCOL) ||
+               fact->kind == FACT_MARKED_GROUP || fact->kind == FACT_RESOLVER ||
+               fact->kind == FACT_FILTER; /* these are reported of our own making only */
 }
 
 const char *fact_kind_name(FactKind kind) {
@@ -63,6 +77,9 @@ const char *fact_kind_name(FactKind kind) {
                 [FACT_NEIGHBOUR] = "neighbour",
                 [FACT_ROUTE] = "route",
                 [FACT_RULE] = "rule",
+                [FACT_MARKED_GROUP] = "group",
+                [FACT_RESOLVER] = "resolver",
+                [FACT_FILTER] = "filter",
         };
 
         assert(kind < _FACT_KIND_MAX);
@@ -95,6 +112,20 @@ const char *fact_format(const Fact *fact, char text[static FACT_TEXT_MAX]) {
                 break;
         case FACT_RULE:
                 (void)snprintf(text, FACT_TEXT_MAX, "rule %s", rule_format(&fact->rule, part));
+                break;
+        case FACT_MARKED_GROUP:
+                (void)snprintf(text, FACT_TEXT_MAX, "group %llu level %u mark 0x%x/0x%x%s",
+                        (unsigned long long)fact->marked_group.id, fact->marked_group.level,
+                        fact->marked_group.mark, fact->marked_group.mask,
+                        fact->marked_group.resolves ? " resolves" : "");
+                break;
+        case FACT_RESOLVER:
+                (void)snprintf(text, FACT_TEXT_MAX, "resolver %s",
+                        address_format(&fact->resolver.address, address));
+                break;
+        case FACT_FILTER:
+                (void)snprintf(
+                        text, FACT_TEXT_MAX, "filter %s", filter_item_format(&fact->filter, part));
                 break;
         case _FACT_KIND_MAX:
                 assert(false);

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "backends/facts/filter.h"
+#include "backends/facts/group.h"
 #include "backends/facts/link.h"
 #include "backends/facts/neighbour.h"
 #include "backends/facts/route.h"
@@ -20,6 +22,9 @@ typedef enum FactKind {
         FACT_NEIGHBOUR,
         FACT_ROUTE,
         FACT_RULE,
+        FACT_MARKED_GROUP,
+        FACT_RESOLVER,
+        FACT_FILTER,
         _FACT_KIND_MAX,
 } FactKind;
 
@@ -33,6 +38,9 @@ typedef struct Fact {
                 Neighbour neighbour;
                 Route route;
                 Rule rule;
+                MarkedGroup marked_group;
+                Resolver resolver;
+                FilterItem filter;
         };
 } Fact;
 

@@ -23,6 +23,8 @@ int rule_compare_key(const Rule *a, const Rule *b) {
         COMPARE(a->mark, b->mark);
         COMPARE(a->mark_mask, b->mark_mask);
         COMPARE(a->suppress_prefixlength, b->suppress_prefixlength);
+        COMPARE(a->has_uid, b->has_uid);
+        COMPARE(a->uid, b->uid);
         c = prefix_compare(&a->source, &b->source);
         if (c != 0)
                 return c;
@@ -31,7 +33,7 @@ int rule_compare_key(const Rule *a, const Rule *b) {
 
 const char *rule_format(const Rule *rule, char text[static RULE_TEXT_MAX]) {
         char source[PREFIX_TEXT_MAX] = "all", to[PREFIX_TEXT_MAX + 4] = "", mark[40] = "",
-             destination[PREFIX_TEXT_MAX];
+             uid[24] = "", destination[PREFIX_TEXT_MAX];
 
         if (rule->source.family)
                 (void)prefix_format(&rule->source, source);
@@ -42,8 +44,10 @@ const char *rule_format(const Rule *rule, char text[static RULE_TEXT_MAX]) {
                 (void)snprintf(
                         mark, sizeof(mark), " fwmark 0x%x/0x%x", rule->mark, rule->mark_mask);
 
-        (void)snprintf(text, RULE_TEXT_MAX, "%s %u: %sfrom %s%s%s lookup %u proto %u%s",
+        if (rule->has_uid)
+                (void)snprintf(uid, sizeof(uid), " uid %u", rule->uid);
+        (void)snprintf(text, RULE_TEXT_MAX, "%s %u: %sfrom %s%s%s%s lookup %u proto %u%s",
                 family_name(rule->family), rule->priority, rule->invert ? "not " : "", source, to,
-                mark, rule->table, rule->protocol, rule->exotic ? " …" : "");
+                mark, uid, rule->table, rule->protocol, rule->exotic ? " …" : "");
         return text;
 }

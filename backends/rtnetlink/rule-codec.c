@@ -25,6 +25,7 @@ static bool is_kept(unsigned type) {
         case FRA_TABLE:
         case FRA_SUPPRESS_PREFIXLEN:
         case FRA_PROTOCOL:
+        case FRA_UID_RANGE:
         case FRA_PAD:
                 return true;
         default: /* the kernel's enumeration, which grows */
@@ -56,6 +57,21 @@ static int decode_prefix(const struct nlattr *attr, int family, unsigned length,
         return 0;
 }
 
+/* One uid is kept; a wider range makes the rule exotic. */
+static int decode_uid(const struct nlattr *attr, Rule *rule) {
+        struct fib_rule_uid_range range;
+
+        if (!attr)
+                return 0;
+        if (mnl_attr_get_payload_len(attr) < sizeof(range))
+                return -EBADMSG;
+        memcpy(&range, mnl_attr_get_payload(attr), sizeof(range));
+        rule->has_uid = range.start == range.end;
+        rule->uid = rule->has_uid ? range.start : 0;
+        rule->exotic = rule->exotic || !rule->has_uid;
+        return 0;
+}
+
 int rule_decode(const struct nlmsghdr *nlh, Rule *ret) {
         const struct nlattr *attrs[FRA_MAX + 1];
         const struct fib_rule_hdr *header = NLMSG_DATA(nlh);
@@ -81,7 +97,8 @@ int rule_decode(const struct nlmsghdr *nlh, Rule *ret) {
                 nl_attr_u32(attrs[FRA_FWMASK], &rule.mark_mask) < 0 ||
                 nl_attr_u32(attrs[FRA_TABLE], &rule.table) < 0 ||
                 nl_attr_u32(attrs[FRA_SUPPRESS_PREFIXLEN], &rule.suppress_prefixlength) < 0 ||
-                nl_attr_u8(attrs[FRA_PROTOCOL], &rule.protocol) < 0)
+                nl_attr_u8(attrs[FRA_PROTOCOL], &rule.protocol) < 0 ||
+                decode_uid(attrs[FRA_UID_RANGE], &rule) < 0)
                 return -EBADMSG;
 
         *ret = rule;
@@ -120,6 +137,11 @@ struct nlmsghdr *rule_encode(void *buffer, OperationVerb verb, const Rule *rule)
                 mnl_attr_put_u32(nlh, FRA_TABLE, rule->table);
         if (rule->suppress_prefixlength != RULE_NO_SUPPRESS)
                 mnl_attr_put_u32(nlh, FRA_SUPPRESS_PREFIXLEN, rule->suppress_prefixlength);
+        if (rule->has_uid) {
+                const struct fib_rule_uid_range range = { rule->uid, rule->uid };
+
+                mnl_attr_put(nlh, FRA_UID_RANGE, sizeof(range), &range);
+        }
         mnl_attr_put_u8(nlh, FRA_PROTOCOL, rule->protocol);
         return nlh;
 }

@@ -234,6 +234,9 @@ static bool belongs_to(const Fact *fact, uint32_t ifindex) {
         case FACT_ROUTE:
                 return fact->route.ifindex == ifindex;
         case FACT_RULE:
+        case FACT_MARKED_GROUP:
+        case FACT_RESOLVER:
+        case FACT_FILTER:
         case _FACT_KIND_MAX:
                 break;
         }

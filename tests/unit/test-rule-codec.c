@@ -59,10 +59,40 @@ static void test_removal_names_the_whole_value(void) {
         g_assert_cmpint(rule_compare_key(&rule, &again), ==, 0);
 }
 
+static void test_one_uid_is_kept(void) {
+        static const struct {
+                struct fib_rule_uid_range range;
+                bool kept;
+        } cases[] = { { { 1000, 1000 }, true }, { { 0, 0 }, true }, { { 1000, 1001 }, false } };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                const Rule rule = { .family = AF_INET,
+                        .action = FR_ACT_TO_TBL,
+                        .table = 1984,
+                        .suppress_prefixlength = RULE_NO_SUPPRESS };
+                uint32_t buffer[RULE_MESSAGE_MAX / sizeof(uint32_t)];
+                struct nlmsghdr *nlh = rule_encode(buffer, OPERATION_ADD, &rule);
+                Rule again;
+
+                mnl_attr_put(nlh, FRA_UID_RANGE, sizeof(cases[i].range), &cases[i].range);
+                g_assert_cmpint(rule_decode(nlh, &again), ==, 1);
+                g_assert_cmpint(again.has_uid, ==, cases[i].kept);
+                g_assert_cmpint(again.exotic, ==, !cases[i].kept);
+                if (cases[i].kept) {
+                        Rule third;
+
+                        g_assert_cmpuint(again.uid, ==, cases[i].range.start);
+                        nlh = rule_encode(buffer, OPERATION_ADD, &again);
+                        g_assert_cmpint(rule_decode(nlh, &third), ==, 1);
+                        g_assert_cmpint(rule_compare_key(&again, &third), ==, 0);
+                }
+        }
+}
+
 static void test_what_has_no_place_is_exotic(void) {
         static const uint16_t types[] = { FRA_IIFNAME, FRA_OIFNAME, FRA_GOTO, FRA_FLOW, FRA_TUN_ID,
-                FRA_SUPPRESS_IFGROUP, FRA_L3MDEV, FRA_UID_RANGE, FRA_IP_PROTO, FRA_SPORT_RANGE,
-                FRA_DPORT_RANGE, FRA_MAX + 1, 1000 };
+                FRA_SUPPRESS_IFGROUP, FRA_L3MDEV, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE,
+                FRA_MAX + 1, 1000 };
         Rule rule = our_rule(AF_INET), again;
         struct nlmsghdr *nlh;
         struct fib_rule_hdr *header;
@@ -117,6 +147,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/rule-codec/round-trip", test_round_trip);
         g_test_add_func(
                 "/rule-codec/removal-names-the-whole-value", test_removal_names_the_whole_value);
+        g_test_add_func("/rule-codec/one-uid-is-kept-a-range-is-exotic", test_one_uid_is_kept);
         g_test_add_func(
                 "/rule-codec/what-has-no-place-is-exotic", test_what_has_no_place_is_exotic);
         g_test_add_func("/rule-codec/leaves-out-other-families", test_leaves_out_other_families);
