@@ -70,7 +70,6 @@ static void test_one_uid_is_kept(void) {
                         .action = FR_ACT_TO_TBL,
                         .table = 1984,
                         .suppress_prefixlength = RULE_NO_SUPPRESS };
-                uint32_t buffer[RULE_MESSAGE_MAX / sizeof(uint32_t)];
                 struct nlmsghdr *nlh = rule_encode(buffer, OPERATION_ADD, &rule);
                 Rule again;
 
