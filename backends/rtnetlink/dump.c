@@ -262,8 +262,8 @@ static int dump_foreign(
         collection.only_foreign = true;
         r = dump_routes_by(request, &collection, family, table, 0);
         ARRAY_FOREACH(unresolved, &collection.unresolved)
-        if (r >= 0)
-                r = resolve(request, &collection, unresolved);
+                if (r >= 0)
+                        r = resolve(request, &collection, unresolved);
         *nexthop_objects |= collection.nexthop_objects;
         return r;
 }

@@ -164,10 +164,10 @@ static const Fact *find_in_slot(const Rtnetlink *rtnetlink, const Route *route, 
         size_t n = 0;
 
         ARRAY_FOREACH(fact, &rtnetlink->foreign.facts)
-        if (route_compare_slot(&fact->route, route) == 0) {
-                found = fact;
-                n++;
-        }
+                if (route_compare_slot(&fact->route, route) == 0) {
+                        found = fact;
+                        n++;
+                }
         *ret_n = n;
         return found;
 }

@@ -495,7 +495,7 @@ static int on_turn(sd_event_source *source, void *userdata) {
         if (mask && engine->observer.on_properties)
                 engine->observer.on_properties(mask, engine->observer.userdata);
         ARRAY_FOREACH(ending, &endings)
-        ending->done(ending->result, &ending->why, ending->userdata);
+                ending->done(ending->result, &ending->why, ending->userdata);
         return 0;
 }
 
@@ -547,7 +547,7 @@ Engine *engine_free(Engine *engine) {
         sd_event_source_disable_unref(engine->timer_source);
         sd_event_unref(engine->event);
         ARRAY_FOREACH(submission, &engine->submissions)
-        intent_change_clear(&submission->change);
+                intent_change_clear(&submission->change);
         array_clear(&engine->submissions);
         array_clear(&engine->changes);
         array_clear(&engine->conflicts);

@@ -41,7 +41,7 @@ static void write_tunnel(FILE *out, const WantedTunnel *tunnel) {
                 tunnel->owner, tunnel->device, carry_names[tunnel->ipv4], carry_names[tunnel->ipv6],
                 tunnel->mtu, tunnel->allow_lan, tunnel->fail_closed);
         ARRAY_FOREACH(bypass, &tunnel->bypass)
-        (void)fprintf(out, "bypass destination=%s\n", prefix_format(bypass, text));
+                (void)fprintf(out, "bypass destination=%s\n", prefix_format(bypass, text));
 }
 
 int intent_text_format(const Intent *intent, char **ret) {
@@ -57,9 +57,9 @@ int intent_text_format(const Intent *intent, char **ret) {
 
         (void)fprintf(out, HEADER "\n");
         ARRAY_FOREACH(owner, &intent->owners)
-        (void)fprintf(out, "owner uid=%u name=%s\n", owner->uid, owner->name);
+                (void)fprintf(out, "owner uid=%u name=%s\n", owner->uid, owner->name);
         ARRAY_FOREACH(wanted, &intent->routes)
-        write_route(out, wanted);
+                write_route(out, wanted);
         if (intent_has_tunnel(intent))
                 write_tunnel(out, &intent->tunnel);
         (void)fprintf(out, TRAILER "\n");

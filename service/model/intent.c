@@ -135,7 +135,7 @@ static bool *owners_in_use(const Intent *intent) {
         if (intent_has_tunnel(intent))
                 used[intent->tunnel.owner] = true;
         ARRAY_FOREACH(wanted, &intent->routes)
-        used[wanted->owner] = true;
+                used[wanted->owner] = true;
         return used;
 }
 
@@ -179,7 +179,7 @@ static size_t count_routes_of_user(const Intent *intent, uid_t uid) {
         size_t n = 0;
 
         ARRAY_FOREACH(wanted, &intent->routes)
-        n += intent_owner(intent, wanted->owner)->uid == uid;
+                n += intent_owner(intent, wanted->owner)->uid == uid;
         return n;
 }
 

@@ -122,11 +122,11 @@ typedef enum IntentChangeKind {
 typedef struct IntentChange {
         IntentChangeKind kind;
         Owner owner;
-        bool everybody; /* option `all`: not only the owner's user's */
-        bool replace;   /* SET_TUNNEL: take over from another owner */
+        bool everybody;   /* option `all`: not only the owner's user's */
+        bool replace;     /* SET_TUNNEL: take over from another owner */
         bool keep_closed; /* DROP_CLIENT: a fail-closed tunnel stays (the service stops) */
-        Array routes;   /* ADD: of WantedRoute */
-        Array matches;  /* REMOVE: of RouteMatch */
+        Array routes;     /* ADD: of WantedRoute */
+        Array matches;    /* REMOVE: of RouteMatch */
         WantedTunnel tunnel;
 } IntentChange;
 

@@ -112,10 +112,9 @@ static void bench_signal(void) {
         sd_bus *bus = NULL;
 
         heading("Default route changed → signal at a client (floor: a bare netlink listener)");
-        if (sd_bus_open_system(&bus) < 0
-                || sd_bus_match_signal(bus, NULL, CLIENT_NAME, CLIENT_PATH, CLIENT_NAME,
-                           "DefaultRouteChanged", on_changed, &heard)
-                        < 0)
+        if (sd_bus_open_system(&bus) < 0 ||
+                sd_bus_match_signal(bus, NULL, CLIENT_NAME, CLIENT_PATH, CLIENT_NAME,
+                        "DefaultRouteChanged", on_changed, &heard) < 0)
                 g_error("no bus");
 
         for (unsigned i = 0; i < N_CHANGES; i++) {
@@ -138,8 +137,8 @@ static void bench_signal(void) {
                 let_window_pass();
                 kernel_listener_drain(listener);
                 replace_default(i, &sent);
-                figures_add(&floor,
-                        (double)(kernel_listener_wait(listener, &change, 1, 1000) - sent));
+                figures_add(
+                        &floor, (double)(kernel_listener_wait(listener, &change, 1, 1000) - sent));
         }
         for (size_t i = 0; i < figures.n; i++)
                 figures_add(&behind, figures.samples[i] - figures_percentile(&floor, 50));
@@ -161,8 +160,8 @@ static void add_symbolic(Client *client) {
 
         g_variant_builder_init(&routes, G_VARIANT_TYPE("aa{sv}"));
         for (unsigned i = 0; i < N_SYMBOLIC; i++) {
-                g_autofree char *destination = g_strdup_printf(
-                        "10.%u.%u.%u/32", 128 + (i >> 16), (i >> 8) & 255, i & 255);
+                g_autofree char *destination =
+                        g_strdup_printf("10.%u.%u.%u/32", 128 + (i >> 16), (i >> 8) & 255, i & 255);
 
                 g_variant_builder_open(&routes, G_VARIANT_TYPE("a{sv}"));
                 g_variant_builder_add(
@@ -182,21 +181,21 @@ static void bench_move(Client *client) {
         Figures floor = { 0 }, figures = { 0 };
         int64_t sent;
 
-        heading("10,000 symbolic routes moved to the new default (floor: the same in bare batches)");
+        heading("10,000 symbolic routes moved to the new default (floor: the same in bare "
+                "batches)");
         for (unsigned i = 0; i < 10; i++) {
                 bool other = i % 2;
 
-                figures_add(&floor,
-                        (double)kernel_replace_routes(N_SYMBOLIC, 7777,
-                                inet_addr(other ? "192.168.20.1" : "192.168.10.1"),
-                                if_nametoindex(other ? "wan1" : "wan0"))
-                                / 1000);
+                figures_add(&floor, (double)kernel_replace_routes(N_SYMBOLIC, 7777,
+                                            inet_addr(other ? "192.168.20.1" : "192.168.10.1"),
+                                            if_nametoindex(other ? "wan1" : "wan0")) /
+                                            1000);
                 kernel_listener_drain(listener);
                 let_window_pass();
                 replace_default(i, &sent);
                 figures_add(&figures,
-                        (double)(kernel_listener_wait(listener, &moved, N_SYMBOLIC, 5000) - sent)
-                                / 1000);
+                        (double)(kernel_listener_wait(listener, &moved, N_SYMBOLIC, 5000) - sent) /
+                                1000);
         }
         figures_print("bare batches of 60 kB", &floor, "ms", NULL);
         figures_print("default changed → last route moved", &figures, "ms", &floor);
@@ -220,8 +219,8 @@ static void bench_heal(Client *client) {
                 kernel_listener_drain(listener);
                 kernel_delete_rule(4984);
                 lost = kernel_listener_wait(listener, &gone, 1, 1000);
-                figures_add(&figures,
-                        (double)(kernel_listener_wait(listener, &back, 1, 1000) - lost));
+                figures_add(
+                        &figures, (double)(kernel_listener_wait(listener, &back, 1, 1000) - lost));
                 let_window_pass();
                 let_window_pass(); /* slower than what would count as a fight */
         }
@@ -237,8 +236,7 @@ static void get_property(sd_bus *bus, const char *name, const char *path, const 
         sd_bus_message *reply = NULL;
 
         if (sd_bus_call_method(bus, name, path, "org.freedesktop.DBus.Properties", "Get", &error,
-                    &reply, "ss", name, property)
-                < 0)
+                    &reply, "ss", name, property) < 0)
                 g_error("%s: %s", name, error.message);
         sd_bus_message_unref(reply);
 }
@@ -255,8 +253,8 @@ static void bench_start(void) {
 
                 run("systemctl stop systemd-hostnamed.service talpid.service");
                 start = bench_now_usec();
-                get_property(bus, "org.freedesktop.hostname1", "/org/freedesktop/hostname1",
-                        "Hostname");
+                get_property(
+                        bus, "org.freedesktop.hostname1", "/org/freedesktop/hostname1", "Hostname");
                 figures_add(&peer, (double)(bench_now_usec() - start) / 1000);
                 start = bench_now_usec();
                 get_property(bus, CLIENT_NAME, CLIENT_PATH, "State");
@@ -346,12 +344,14 @@ static int bench_foreign(Machine *machine, int argc, char **argv, void *user) {
 
 int main(int argc, char **argv) {
         int r = machine_main(argc, argv,
-                &(MachineOptions){ .flags = MACHINE_OFFLINE, .install_from = BUILD_DIR,
+                &(MachineOptions){ .flags = MACHINE_OFFLINE,
+                        .install_from = BUILD_DIR,
                         .prepare = client_prepare },
                 bench_quiet, NULL);
 
         return r ? r
-                 : machine_main(argc, argv, &(MachineOptions){ .install_from = BUILD_DIR,
-                        .prepare = client_prepare },
-                         bench_foreign, NULL);
+                 : machine_main(argc, argv,
+                           &(MachineOptions){
+                                   .install_from = BUILD_DIR, .prepare = client_prepare },
+                           bench_foreign, NULL);
 }

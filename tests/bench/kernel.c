@@ -33,7 +33,8 @@ static struct mnl_socket *open_socket(unsigned groups) {
 
         if (!socket || mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) < 0)
                 g_error("netlink: %s", g_strerror(errno));
-        (void)setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+        (void)setsockopt(
+                mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
         return socket;
 }
 
@@ -55,8 +56,8 @@ static bool counts(const struct nlmsghdr *nlh, const Wanted *wanted) {
 
         if (nlh->nlmsg_type != wanted->type)
                 return false;
-        return (wanted->dst_length < 0 || route->rtm_dst_len == wanted->dst_length)
-                && (wanted->protocol < 0 || route->rtm_protocol == wanted->protocol);
+        return (wanted->dst_length < 0 || route->rtm_dst_len == wanted->dst_length) &&
+               (wanted->protocol < 0 || route->rtm_protocol == wanted->protocol);
 }
 
 static bool receive(Listener *listener, int timeout_msec) {
@@ -115,7 +116,8 @@ static void read_ack(struct mnl_socket *socket) {
         char buffer[8192];
         ssize_t n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
 
-        if (n < 0 || mnl_cb_run(buffer, (size_t)n, 0, mnl_socket_get_portid(socket), NULL, NULL) < 0)
+        if (n < 0 ||
+                mnl_cb_run(buffer, (size_t)n, 0, mnl_socket_get_portid(socket), NULL, NULL) < 0)
                 g_error("netlink: %s", g_strerror(errno));
 }
 

@@ -16,9 +16,9 @@ typedef struct Listener Listener;
 
 /* Which of the heard messages counts. */
 typedef struct Wanted {
-        uint16_t type;     /* RTM_NEWROUTE, RTM_DELRULE, … */
-        int dst_length;    /* of a route; -1 any */
-        int protocol;      /* rtm_protocol; -1 any */
+        uint16_t type;  /* RTM_NEWROUTE, RTM_DELRULE, … */
+        int dst_length; /* of a route; -1 any */
+        int protocol;   /* rtm_protocol; -1 any */
 } Wanted;
 
 Listener *kernel_listener_new(void);
@@ -31,7 +31,8 @@ void kernel_listener_drain(Listener *listener);
  * Waits for the @n-th message that counts. Return: when it was received, µs;
  * -1 after @timeout_msec without any message.
  */
-int64_t kernel_listener_wait(Listener *listener, const Wanted *wanted, unsigned n, int timeout_msec);
+int64_t kernel_listener_wait(
+        Listener *listener, const Wanted *wanted, unsigned n, int timeout_msec);
 
 /* `ip route replace default via @gateway dev @ifindex metric @metric`. Return: when it was sent. */
 int64_t kernel_replace_default(uint32_t gateway_be, unsigned ifindex, uint32_t metric);

@@ -255,7 +255,7 @@ void fake_backend_remove_link(FakeBackend *fake, uint32_t ifindex) {
                                 &changes, 0, &(FactChange){ .fact = *fact, .removed = true }));
         }
         ARRAY_FOREACH(change, &changes)
-        (void)fact_set_remove(&fake->facts, &change->fact); /* it was just there */
+                (void)fact_set_remove(&fake->facts, &change->fact); /* it was just there */
         report(fake, changes.items, changes.n);
 }
 

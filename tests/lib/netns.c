@@ -128,8 +128,8 @@ static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
         const Fact *fact;
 
         ARRAY_FOREACH(fact, &netns->observed.facts)
-        if (!(kinds & FACT_KIND_BIT(fact->kind)))
-                g_assert_cmpint(fact_set_append(&kept, fact), ==, 0);
+                if (!(kinds & FACT_KIND_BIT(fact->kind)))
+                        g_assert_cmpint(fact_set_append(&kept, fact), ==, 0);
         ARRAY_FOREACH(fact, &facts->facts) {
                 g_assert_true(kinds & FACT_KIND_BIT(fact->kind));
                 g_assert_cmpint(fact_set_append(&kept, fact), ==, 0);

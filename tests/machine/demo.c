@@ -164,9 +164,8 @@ static int demo(Machine *machine, int argc, char **argv, void *user) {
         show(machine_wait_online(machine), "the first ISP is back", "both links online");
         g_variant_unref(client_call_ok(client, "UnsetTunnel", "(" CLIENT_NO_OPTIONS ",)"));
         after = snapshot();
-        show(strcmp(before, after) == 0, "routes, rules and nftables as before",
-                "%zu bytes, %s", strlen(after),
-                strcmp(before, after) == 0 ? "all the same" : "they differ");
+        show(strcmp(before, after) == 0, "routes, rules and nftables as before", "%zu bytes, %s",
+                strlen(after), strcmp(before, after) == 0 ? "all the same" : "they differ");
         if (strcmp(before, after) != 0)
                 (void)fprintf(stderr, "--- before\n%s--- after\n%s", before, after);
         show_answer("traffic goes out by the first ISP (IPv4)", AF_INET, LAB_ISP0_V4);

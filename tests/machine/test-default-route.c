@@ -24,8 +24,8 @@ static void test_properties(Machine *machine) {
                 "ping -c1 -W2 " LAB_ISP0_LAN_V4 " >/dev/null; ip neigh show " LAB_ISP0_LAN_V4
                 " dev wan0 | sed 's/.*lladdr \\([0-9a-f:]*\\).*/\\1/'",
                 NULL);
-        g_autofree char *address = machine_run_ok("sh", "-c",
-                "ip -4 -o addr show wan0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'", NULL);
+        g_autofree char *address = machine_run_ok(
+                "sh", "-c", "ip -4 -o addr show wan0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'", NULL);
         Client *client = client_new(machine);
 
         check_entry(client, "DefaultRoute4", "device", "wan0");
@@ -74,9 +74,9 @@ static void check_none(Client *client, const char *signal) {
 }
 
 static unsigned count_of_family(Client *client) {
-        return client_count(client, "DefaultRouteChanged")
-                + client_count(client, "DefaultRouteAdded")
-                + client_count(client, "DefaultRouteRemoved");
+        return client_count(client, "DefaultRouteChanged") +
+               client_count(client, "DefaultRouteAdded") +
+               client_count(client, "DefaultRouteRemoved");
 }
 
 static void test_pulled_cable(Machine *machine) {
@@ -135,8 +135,8 @@ static void test_tunnels(Machine *machine) {
 
         CHECK_OK(lab_tunnel_up(lab, "wg5", 0));
         g_free(machine_run_ok("ip", "route", "add", "default", "dev", "wg5", "metric", "1", NULL));
-        g_free(machine_run_ok("ip", "-6", "route", "add", "default", "dev", "wg5", "metric", "1",
-                NULL));
+        g_free(machine_run_ok(
+                "ip", "-6", "route", "add", "default", "dev", "wg5", "metric", "1", NULL));
         client_sync(client);
         check_entry(client, "DefaultRoute4", "device", "wan0");
         check_entry(client, "DefaultRoute6", "device", "wan0");
@@ -193,14 +193,12 @@ static const CheckCase cases[] = {
                 test_properties },
         { "/default-route/pulled-and-plugged-cable-is-one-signal-a-family-each",
                 test_pulled_cable },
-        { "/default-route/last-one-gone-is-removed-and-first-one-back-is-added",
-                test_both_cables },
+        { "/default-route/last-one-gone-is-removed-and-first-one-back-is-added", test_both_cables },
         { "/default-route/tunnels-of-others-do-not-count", test_tunnels },
         { "/default-route/added-replaced-and-deleted-by-hand-is-told", test_replaced },
         { "/default-route/serial-counts-without-gaps", test_serial },
 };
 
 int main(int argc, char **argv) {
-        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR,
-                .prepare = client_prepare);
+        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR, .prepare = client_prepare);
 }

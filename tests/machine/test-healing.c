@@ -155,6 +155,5 @@ static const CheckCase cases[] = {
 };
 
 int main(int argc, char **argv) {
-        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR,
-                .prepare = client_prepare);
+        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR, .prepare = client_prepare);
 }

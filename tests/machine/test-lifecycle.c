@@ -14,7 +14,7 @@
 #include "tests/machine/lib/client.h"
 
 #define OURS                                                                                       \
-        "for f in -4 -6; do ip $f rule | grep 4984:; ip $f route show table all proto talpid; "   \
+        "for f in -4 -6; do ip $f rule | grep 4984:; ip $f route show table all proto talpid; "    \
         "done; true"
 
 static char *dump_ours(void) {
@@ -74,8 +74,7 @@ static void test_privileges(Machine *machine) {
         g_autofree char *status = NULL, *score = NULL;
         Client *client = client_new(machine);
         g_autoptr(GVariant) version = client_property(client, "Version");
-        g_autofree char *path =
-                g_strdup_printf("/proc/%d/status", (int)client_service_pid(client));
+        g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)client_service_pid(client));
 
         status = machine_run_ok("cat", path, NULL);
         g_assert_nonnull(strstr(status, "CapBnd:\t0000000000001000"));
@@ -331,6 +330,5 @@ static const CheckCase cases[] = {
 };
 
 int main(int argc, char **argv) {
-        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR,
-                .prepare = client_prepare);
+        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR, .prepare = client_prepare);
 }

@@ -7,11 +7,14 @@
 #include "tests/machine/lib/check.h"
 
 static void test_links(Machine *machine) {
-        CHECK_PRINTS(machine, "default via 192.168.10.1 proto dhcp", "ip", "route", "show", "dev", "wan0");
+        CHECK_PRINTS(machine, "default via 192.168.10.1 proto dhcp", "ip", "route", "show", "dev",
+                "wan0");
         CHECK_PRINTS(machine, "metric 100", "ip", "route", "show", "default", "dev", "wan0");
         CHECK_PRINTS(machine, "metric 101", "ip", "route", "show", "default", "dev", "wan1");
-        CHECK_PRINTS(machine, "proto ra metric 100", "ip", "-6", "route", "show", "default", "dev", "wan0");
-        CHECK_PRINTS(machine, "proto ra metric 101", "ip", "-6", "route", "show", "default", "dev", "wan1");
+        CHECK_PRINTS(machine, "proto ra metric 100", "ip", "-6", "route", "show", "default", "dev",
+                "wan0");
+        CHECK_PRINTS(machine, "proto ra metric 101", "ip", "-6", "route", "show", "default", "dev",
+                "wan1");
         CHECK_PRINTS(machine, "configured", "networkctl", "--no-pager", "list", "wan0");
         check_answers(LAB_ISP0_V4, LAB_ISP0_V6);
 }
@@ -26,8 +29,10 @@ static void test_no_network_manager(Machine *machine) {
 
 static void test_resolver(Machine *machine) {
         CHECK_PRINTS(machine, LAB_ISP0_LAN_V4, "resolvectl", "dns", "wan0");
-        CHECK_PRINTS(machine, LAB_ISP0_LAN_V4, "resolvectl", "query", "--cache=no", "-i", "wan0", "who.test");
-        CHECK_PRINTS(machine, LAB_ISP1_LAN_V4, "resolvectl", "query", "--cache=no", "-i", "wan1", "who.test");
+        CHECK_PRINTS(machine, LAB_ISP0_LAN_V4, "resolvectl", "query", "--cache=no", "-i", "wan0",
+                "who.test");
+        CHECK_PRINTS(machine, LAB_ISP1_LAN_V4, "resolvectl", "query", "--cache=no", "-i", "wan1",
+                "who.test");
         CHECK_PRINTS(machine, LAB_INTERNET_V4, "getent", "ahostsv4", "internet.test");
         CHECK_PRINTS(machine, "nameserver 127.0.0.53", "cat", "/etc/resolv.conf");
 }

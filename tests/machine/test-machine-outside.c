@@ -20,11 +20,13 @@
 /* Everything of the outer machine that the lab has its own of. */
 static const char outer_script[] =
         "ip -o link | sed 's/ mtu.*//'; ip -o address | sed 's/valid_lft.*//'\n"
-        "ip route show table all; ip -6 route show table all | sed 's/ expires [^ ]*//'; ip rule; ip -6 rule\n"
+        "ip route show table all; ip -6 route show table all | sed 's/ expires [^ ]*//'; ip rule; "
+        "ip -6 rule\n"
         "nft list ruleset\n"
         "ls /run/netns /run/lab /run/wireguard 2>/dev/null || true\n"
         "cat /etc/resolv.conf /etc/passwd /etc/machine-id\n"
-        "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding /proc/sys/kernel/hostname\n"
+        "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding "
+        "/proc/sys/kernel/hostname\n"
         "grep -c . /proc/self/mountinfo; ls -l /dev | sed 's/[A-Z][a-z][a-z] .*:.. //'\n";
 
 static char *outer_state(void) {
@@ -85,9 +87,10 @@ static int outer_run(const MachineOptions *options, MachineBody body) {
 }
 
 static void test_status(void) {
-        g_assert_cmpint(outer_run(&(MachineOptions){ .flags = MACHINE_OFFLINE }, body_status), ==, 42);
+        g_assert_cmpint(
+                outer_run(&(MachineOptions){ .flags = MACHINE_OFFLINE }, body_status), ==, 42);
         g_assert_cmpint(outer_run(&(MachineOptions){ .flags = MACHINE_OFFLINE }, body_abort), ==,
-                        128 + SIGKILL);
+                128 + SIGKILL);
 }
 
 static void test_nothing_stays(void) {
@@ -167,7 +170,8 @@ static void test_install(void) {
         CHECK_OK(command_run(&(Command){ .argv = make }, &result));
         g_assert_cmpint(result.status, ==, 0);
         CHECK_OK(chdir(directory));
-        status = outer_run(&(MachineOptions){ .flags = MACHINE_OFFLINE, .install_from = build }, body_installed);
+        status = outer_run(&(MachineOptions){ .flags = MACHINE_OFFLINE, .install_from = build },
+                body_installed);
         CHECK_OK(chdir(old));
         command_result_clear(&result);
         CHECK_OK(command_run(&(Command){ .argv = clean }, &result));
@@ -194,8 +198,10 @@ static void test_files(void) {
         const char *const binds[] = { directory, NULL };
 
         g_assert_true(g_file_set_contents(file, "", 0, NULL));
-        g_assert_cmpint(machine_main(0, NULL, &(MachineOptions){ .flags = MACHINE_OFFLINE, .binds = binds },
-                                     body_write, file), ==, 42);
+        g_assert_cmpint(
+                machine_main(0, NULL, &(MachineOptions){ .flags = MACHINE_OFFLINE, .binds = binds },
+                        body_write, file),
+                ==, 42);
         CHECK_OK(g_unlink(file));
         CHECK_OK(g_rmdir(directory));
 }
@@ -206,7 +212,8 @@ static void test_system_directories(void) {
         for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
                 const char *const binds[] = { refused[i], NULL };
 
-                g_assert_cmpint(outer_run(&(MachineOptions){ .binds = binds }, body_status), ==, EXIT_FAILURE);
+                g_assert_cmpint(outer_run(&(MachineOptions){ .binds = binds }, body_status), ==,
+                        EXIT_FAILURE);
         }
 }
 
@@ -218,7 +225,8 @@ static void test_started_in_tmp(void) {
 
         g_assert_true(g_file_set_contents(file, "", 0, NULL));
         CHECK_OK(chdir("/tmp"));
-        g_assert_cmpint(outer_run(&(MachineOptions){ .flags = MACHINE_OFFLINE }, body_status), ==, 42);
+        g_assert_cmpint(
+                outer_run(&(MachineOptions){ .flags = MACHINE_OFFLINE }, body_status), ==, 42);
         CHECK_OK(chdir(old));
         CHECK_OK(g_unlink(file));
         CHECK_OK(g_rmdir(directory));
@@ -226,7 +234,7 @@ static void test_started_in_tmp(void) {
 
 static void test_no_boot(void) {
         g_assert_cmpint(outer_run(&(MachineOptions){ .prepare = prepare_refusal }, body_status), ==,
-                        EXIT_FAILURE);
+                EXIT_FAILURE);
         g_assert_false(owner_has_cgroups(getpid()));
 }
 
@@ -235,7 +243,7 @@ static void test_missing_packages(void) {
 
         g_setenv("TALPID_MACHINE_PACKAGES", "/nowhere", TRUE);
         g_assert_cmpint(outer_run(&(MachineOptions){ .flags = MACHINE_RESOLVED }, body_status), ==,
-                        EXIT_FAILURE);
+                EXIT_FAILURE);
         if (old)
                 g_setenv("TALPID_MACHINE_PACKAGES", old, TRUE);
         else
@@ -248,12 +256,26 @@ static const struct {
         const char *hex;
         const char *expected;
 } packets[] = {
-        { 0x0800, 28, "4500001c000040004011000" "0c0a80a64c6336401" "1092000700080000", "udp 192.168.10.100:4242 > 198.51.100.1:7 in" },
+        { 0x0800, 28,
+                "4500001c000040004011000"
+                "0c0a80a64c6336401"
+                "1092000700080000",
+                "udp 192.168.10.100:4242 > 198.51.100.1:7 in" },
         /* A later fragment has no ports. */
-        { 0x0800, 28, "4500001c000000054011000" "0c0a80a64c6336401" "1092000700080000", "udp 192.168.10.100:0 > 198.51.100.1:0 in fragment" },
+        { 0x0800, 28,
+                "4500001c000000054011000"
+                "0c0a80a64c6336401"
+                "1092000700080000",
+                "udp 192.168.10.100:0 > 198.51.100.1:0 in fragment" },
         /* Hop-by-hop options in front of ICMPv6. */
-        { 0x86dd, 56, "600000000010" "00ff" "fd640000000000000000000000000001" "fd640000000000000000000000000002"
-                      "3a00050200000100" "8000000000000000", "icmpv6 128 fd64::1 > fd64::2 in" },
+        { 0x86dd, 56,
+                "600000000010"
+                "00ff"
+                "fd640000000000000000000000000001"
+                "fd640000000000000000000000000002"
+                "3a00050200000100"
+                "8000000000000000",
+                "icmpv6 128 fd64::1 > fd64::2 in" },
         { 0x0800, 10, "4500001c000040004011", "ethertype 0x0800 in" },
         { 0x0806, 4, "00010800", "ethertype 0x0806 in" },
 };
@@ -280,7 +302,8 @@ static void test_command(void) {
         const char *const background[] = { "sh", "-c", "sleep 60 & echo $!", NULL };
         g_auto(CommandResult) result = {};
 
-        g_assert_cmpint(command_run(&(Command){ .argv = slow, .timeout_msec = 50 }, &result), ==, -ETIMEDOUT);
+        g_assert_cmpint(command_run(&(Command){ .argv = slow, .timeout_msec = 50 }, &result), ==,
+                -ETIMEDOUT);
         CHECK_OK(command_run(&(Command){ .argv = echo, .input = "said" }, &result));
         g_assert_cmpstr(result.out, ==, "said");
         command_result_clear(&result);

@@ -22,27 +22,32 @@ static void test_boots_to_running(Machine *machine) {
 }
 
 static void test_bus(Machine *machine) {
-        static const char *const names[] = { "org.freedesktop.NetworkManager", "org.freedesktop.PolicyKit1",
-                                             "org.freedesktop.login1", "org.freedesktop.systemd1" };
+        static const char *const names[] = { "org.freedesktop.NetworkManager",
+                "org.freedesktop.PolicyKit1", "org.freedesktop.login1",
+                "org.freedesktop.systemd1" };
         GDBusConnection *bus = machine_get_bus(machine);
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
                 g_autoptr(GError) error = NULL;
-                g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
-                        bus, names[i], "/", "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, G_DBUS_CALL_FLAGS_NONE,
-                        10000, NULL, &error);
+                g_autoptr(GVariant) reply =
+                        g_dbus_connection_call_sync(bus, names[i], "/", "org.freedesktop.DBus.Peer",
+                                "Ping", NULL, NULL, G_DBUS_CALL_FLAGS_NONE, 10000, NULL, &error);
 
                 g_assert_no_error(error);
         }
 }
 
 static void test_links(Machine *machine) {
-        CHECK_PRINTS(machine, "default via 192.168.10.1 proto dhcp", "ip", "route", "show", "dev", "wan0");
+        CHECK_PRINTS(machine, "default via 192.168.10.1 proto dhcp", "ip", "route", "show", "dev",
+                "wan0");
         CHECK_PRINTS(machine, "metric 100", "ip", "route", "show", "default", "dev", "wan0");
-        CHECK_PRINTS(machine, "default via 192.168.20.1 proto dhcp", "ip", "route", "show", "dev", "wan1");
+        CHECK_PRINTS(machine, "default via 192.168.20.1 proto dhcp", "ip", "route", "show", "dev",
+                "wan1");
         CHECK_PRINTS(machine, "metric 101", "ip", "route", "show", "default", "dev", "wan1");
-        CHECK_PRINTS(machine, "proto ra metric 100", "ip", "-6", "route", "show", "default", "dev", "wan0");
-        CHECK_PRINTS(machine, "proto ra metric 101", "ip", "-6", "route", "show", "default", "dev", "wan1");
+        CHECK_PRINTS(machine, "proto ra metric 100", "ip", "-6", "route", "show", "default", "dev",
+                "wan0");
+        CHECK_PRINTS(machine, "proto ra metric 101", "ip", "-6", "route", "show", "default", "dev",
+                "wan1");
         CHECK_PRINTS(machine, "2001:db8:10:", "ip", "-6", "address", "show", "dev", "wan0");
         CHECK_PRINTS(machine, "wan1:connected", "nmcli", "-g", "DEVICE,STATE", "device");
 }
@@ -78,8 +83,10 @@ static void test_tunnel_fwmark(Machine *machine) {
         for (int i = 0; i < 2; i++) {
                 const char *family = i ? "-6" : "-4";
 
-                g_free(machine_run_ok("ip", family, "route", "add", "default", "dev", "wg0", "table", "51", NULL));
-                g_free(machine_run_ok("ip", family, "rule", "add", "not", "fwmark", "0x51", "lookup", "51", NULL));
+                g_free(machine_run_ok("ip", family, "route", "add", "default", "dev", "wg0",
+                        "table", "51", NULL));
+                g_free(machine_run_ok("ip", family, "rule", "add", "not", "fwmark", "0x51",
+                        "lookup", "51", NULL));
         }
         check_answers(LAB_RELAY_V4, LAB_RELAY_V6);
         check_answer(&(LabQuestion){ .family = AF_INET, .mark = 0x51 }, LAB_ISP0_V4);
@@ -109,7 +116,8 @@ static void test_option_121(Machine *machine) {
 
         CHECK_OK(lab_set_dhcp_option(lab, LAB_ISP0, "121,0.0.0.0/1,192.168.10.66"));
         reconnect("wan0");
-        CHECK_PRINTS(machine, "0.0.0.0/1 via 192.168.10.66 dev wan0", "ip", "route", "show", "table", "main");
+        CHECK_PRINTS(machine, "0.0.0.0/1 via 192.168.10.66 dev wan0", "ip", "route", "show",
+                "table", "main");
         CHECK_OK(lab_set_dhcp_option(lab, LAB_ISP0, NULL));
         reconnect("wan0");
         g_assert_true(machine_wait_online(machine));
@@ -188,7 +196,8 @@ static void test_users(Machine *machine) {
 #define ACTIVE_ONLY "org.freedesktop.NetworkManager.enable-disable-network"
 
 static int polkit_check(uid_t uid, const char *cgroup) {
-        const char *const argv[] = { "sh", "-c", "exec pkcheck --action-id " ACTIVE_ONLY " --process $$", NULL };
+        const char *const argv[] = { "sh", "-c",
+                "exec pkcheck --action-id " ACTIVE_ONLY " --process $$", NULL };
         g_auto(CommandResult) result = {};
 
         CHECK_OK(command_run(&(Command){ .argv = argv, .uid = uid, .cgroup = cgroup }, &result));

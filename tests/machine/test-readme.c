@@ -45,6 +45,5 @@ static const CheckCase cases[] = {
 
 int main(int argc, char **argv) {
         return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR,
-                .binds = (const char *const[]){ SOURCE_DIR, NULL },
-                .prepare = client_prepare);
+                .binds = (const char *const[]){ SOURCE_DIR, NULL }, .prepare = client_prepare);
 }

@@ -86,8 +86,7 @@ static const struct {
         const char *route, *shown, *command;
 } kinds[] = {
         { "{'destination': <'10.80.0.0/16'>, 'gateway': <'" LAB_ISP0_LAN_V4 "'>}",
-                "10.80.0.0/16 via " LAB_ISP0_LAN_V4 " dev wan0",
-                "ip route show proto talpid" },
+                "10.80.0.0/16 via " LAB_ISP0_LAN_V4 " dev wan0", "ip route show proto talpid" },
         { "{'destination': <'10.80.0.0/16'>, 'device': <'wan1'>, 'metric': <uint32 9>}",
                 "10.80.0.0/16 dev wan1 scope link metric 9", "ip route show proto talpid" },
         { "{'destination': <'10.80.0.0/16'>, 'device': <'wan1'>, 'gateway': <'" LAB_ISP1_LAN_V4
@@ -124,8 +123,8 @@ static void test_kinds(Machine *machine) {
                 g_variant_unref(client_call_ok(client, "RemoveRoutes", arguments));
                 after = machine_run_ok("sh", "-c", kinds[i].command, NULL);
                 g_assert_null(strstr(after, kinds[i].shown));
-                client_call_fails(client, "RemoveRoutes", arguments,
-                        "org.talpid.Error.NoSuchRoute", "80");
+                client_call_fails(
+                        client, "RemoveRoutes", arguments, "org.talpid.Error.NoSuchRoute", "80");
         }
         (void)client_free(client);
 }
@@ -137,7 +136,8 @@ static void test_foreign(Machine *machine) {
         g_free(machine_run_ok("ip", "route", "add", "unreachable", "10.70.0.0/16", NULL));
         client_call_fails(client, "AddRoutes",
                 "([{'destination': <'10.71.0.0/16'>, 'type': <'blackhole'>},"
-                "  {'destination': <'10.70.0.0/16'>, 'type': <'blackhole'>}], " CLIENT_NO_OPTIONS ")",
+                "  {'destination': <'10.70.0.0/16'>, 'type': <'blackhole'>}], " CLIENT_NO_OPTIONS
+                ")",
                 "org.talpid.Error.RouteExists", "10.70.0.0/16");
         CHECK_PRINTS(machine, "unreachable 10.70.0.0/16", "ip", "route");
         ours = machine_run_ok("ip", "route", "show", "proto", "talpid", NULL);
@@ -206,6 +206,5 @@ static const CheckCase cases[] = {
 };
 
 int main(int argc, char **argv) {
-        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR,
-                .prepare = client_prepare);
+        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR, .prepare = client_prepare);
 }

@@ -114,7 +114,8 @@ static void test_unset_restores(Machine *machine) {
 
         fixture_open(&f, machine);
         before = dump_routing();
-        set_tunnel(&f, "{'allow-lan': <true>, 'bypass': <['" LAB_RELAY_V4 "']>, 'mtu': <uint32 1380>}");
+        set_tunnel(&f,
+                "{'allow-lan': <true>, 'bypass': <['" LAB_RELAY_V4 "']>, 'mtu': <uint32 1380>}");
         unset_tunnel(&f);
         after = dump_routing();
         g_assert_cmpstr(before, ==, after);
@@ -159,7 +160,8 @@ static void test_mtu(Machine *machine) {
         fixture_open(&f, machine);
         set_tunnel(&f, "{'mtu': <uint32 1340>}");
         CHECK_PRINTS(machine, "mtu 1340", "ip", "route", "show", "table", "talpid-tunnel");
-        reply = client_call_ok(f.client, "GetMtu", "('" LAB_INTERNET_V4 "', " CLIENT_NO_OPTIONS ")");
+        reply = client_call_ok(
+                f.client, "GetMtu", "('" LAB_INTERNET_V4 "', " CLIENT_NO_OPTIONS ")");
         g_variant_get(reply, "(u)", &mtu);
         g_assert_cmpuint(mtu, ==, 1340);
         unset_tunnel(&f);
@@ -203,8 +205,8 @@ static void test_option_121(Machine *machine) {
 
         fixture_open(&f, machine);
         set_tunnel(&f, "{'allow-lan': <true>}");
-        CHECK_OK(lab_set_dhcp_option(f.lab, LAB_ISP0,
-                "121,0.0.0.0/1,192.168.10.66,198.51.100.0/24,192.168.10.66"));
+        CHECK_OK(lab_set_dhcp_option(
+                f.lab, LAB_ISP0, "121,0.0.0.0/1,192.168.10.66,198.51.100.0/24,192.168.10.66"));
         reconnect("wan0");
         CHECK_PRINTS(machine, "198.51.100.0/24 via 192.168.10.66", "ip", "route");
         forget_packets(&f);
@@ -242,8 +244,9 @@ static void test_public_lan(Machine *machine) {
 static void check_no_answer(int family) {
         g_autofree char *answer = NULL;
 
-        g_assert_cmpint(lab_ask_question(
-                &(LabQuestion){ .family = family, .timeout_msec = 300 }, &answer), <, 0);
+        g_assert_cmpint(
+                lab_ask_question(&(LabQuestion){ .family = family, .timeout_msec = 300 }, &answer),
+                <, 0);
 }
 
 static void test_device_vanishes(Machine *machine) {
@@ -317,8 +320,8 @@ static void test_managed_routes_beside(Machine *machine) {
                 "   'gateway': <'" LAB_ISP1_LAN_V6 "'>}], " CLIENT_NO_OPTIONS ")"));
         check_answer(&(LabQuestion){ .family = AF_INET }, LAB_ISP0_V4);
         check_answer(&(LabQuestion){ .family = AF_INET6 }, LAB_ISP1_V6);
-        CHECK_PRINTS(machine, "throw " LAB_INTERNET_V4, "ip", "route", "show", "table",
-                "talpid-tunnel");
+        CHECK_PRINTS(
+                machine, "throw " LAB_INTERNET_V4, "ip", "route", "show", "table", "talpid-tunnel");
         g_variant_unref(client_call_ok(f.client, "ClearRoutes", "(" CLIENT_NO_OPTIONS ",)"));
         check_answers(LAB_RELAY_V4, LAB_RELAY_V6);
         unset_tunnel(&f);
@@ -369,6 +372,5 @@ static const CheckCase cases[] = {
 };
 
 int main(int argc, char **argv) {
-        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR,
-                .prepare = client_prepare);
+        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR, .prepare = client_prepare);
 }

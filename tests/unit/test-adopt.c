@@ -41,7 +41,7 @@ static size_t adopt_again(FactSet *set, const WantedTunnel *tunnel, Intent *ret)
         view = desired_view(&(DesiredInput){ .intent = &intent, .observed = set, .ours = ours });
         g_assert_cmpint(desired_build(&view, &desired), ==, 0);
         ARRAY_FOREACH(fact, &desired.facts)
-        make_put(set, *fact);
+                make_put(set, *fact);
 
         g_assert_cmpint(adopt_tunnel(set, &ours, ret), ==, 1);
         view = desired_view(&(DesiredInput){ .intent = ret, .observed = set, .ours = ours });

@@ -27,14 +27,14 @@ static void test_grows_and_shrinks(void) {
         array_remove(&array, 998);
         g_assert_cmpuint(array.n, ==, 998);
         ARRAY_FOREACH(item, &array)
-        g_assert_cmpint(*item, ==, ++n);
+                g_assert_cmpint(*item, ==, ++n);
         item = array_insert(&array, 1, NULL);
         g_assert_cmpint(*item, ==, 0);
         g_assert_cmpint(*(int *)array_at(&array, 2), ==, 2);
         array_clear(&array);
         g_assert_cmpuint(array.n, ==, 0);
         ARRAY_FOREACH(item, &array)
-        g_assert_not_reached();
+                g_assert_not_reached();
         g_assert_nonnull(array_append(&array, &n)); /* usable again */
         array_clear(&array);
 }

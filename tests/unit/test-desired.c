@@ -148,7 +148,7 @@ static void test_main_untouched(void) {
         want(w, make_symbolic(MAIN, "8.8.8.8/32", 0));
         build(w);
         ARRAY_FOREACH(fact, &w->desired.facts)
-        g_assert_true(fact->kind == FACT_RULE || fact->route.table == TABLE);
+                g_assert_true(fact->kind == FACT_RULE || fact->route.table == TABLE);
 }
 
 static void test_mtu(void) {

@@ -256,7 +256,7 @@ static size_t n_ours(const World *w) {
         size_t n = 0;
 
         ARRAY_FOREACH(fact, &w->kernel.facts.facts)
-        n += fact_is_ours(fact);
+                n += fact_is_ours(fact);
         return n;
 }
 

@@ -263,8 +263,8 @@ static void test_random(void) {
         for (int round = 0; round < 2000; round++) {
                 CLEANUP(fake_backend_clear) FakeBackend kernel;
                 CLEANUP(fact_set_clear)
-                FactSet desired = FACT_SET_INIT,
-                        foreign = FACT_SET_INIT, our_part = FACT_SET_INIT, after = FACT_SET_INIT;
+                FactSet desired = FACT_SET_INIT, foreign = FACT_SET_INIT, our_part = FACT_SET_INIT,
+                        after = FACT_SET_INIT;
                 CLEANUP(array_clear) Array operations = ARRAY_INIT(Operation);
 
                 fake_backend_init(&kernel);

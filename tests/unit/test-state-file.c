@@ -49,8 +49,7 @@ static Intent with_routes(uint32_t n) {
 
 static void test_round_trip(void) {
         CLEANUP(intent_clear)
-        Intent intent = with_routes(INTENT_ROUTES_PER_USER_MAX),
-               read = INTENT_INIT;
+        Intent intent = with_routes(INTENT_ROUTES_PER_USER_MAX), read = INTENT_INIT;
         g_autoptr(Place) place = place_new();
         GStatBuf status;
 
@@ -65,8 +64,7 @@ static void test_round_trip(void) {
 
 static void test_empty(void) {
         CLEANUP(intent_clear)
-        Intent intent = with_routes(1),
-               none = INTENT_INIT, read = INTENT_INIT;
+        Intent intent = with_routes(1), none = INTENT_INIT, read = INTENT_INIT;
         g_autoptr(Place) place = place_new();
 
         g_assert_cmpint(state_file_read(place->path, &read), ==, 0);
@@ -89,8 +87,7 @@ static void test_left_behind(void) {
 
 static void test_failed_write(void) {
         CLEANUP(intent_clear)
-        Intent first = with_routes(1),
-               second = with_routes(2), read = INTENT_INIT;
+        Intent first = with_routes(1), second = with_routes(2), read = INTENT_INIT;
         g_autoptr(Place) place = place_new();
 
         g_assert_cmpint(state_file_write(place->path, &first), ==, 0);

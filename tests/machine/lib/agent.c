@@ -27,13 +27,13 @@ typedef struct Request {
         Operation operation;
         int netns_fd;
         int n_strings;
-        char strings[];          /* each ends with a null byte */
+        char strings[]; /* each ends with a null byte */
 } Request;
 
 typedef struct Reply {
         int result;
         int status;
-        char texts[];            /* stdout and stderr, each ends with a null byte */
+        char texts[]; /* stdout and stderr, each ends with a null byte */
 } Reply;
 
 static int daemon_stop(const char *pidfile) {
@@ -60,7 +60,9 @@ static int request_run(const Request *request, const char *end, CommandResult *r
         for (int i = 0; i < request->n_strings && string < end; i++, string += strlen(string) + 1)
                 g_ptr_array_add(argv, (char *)string);
         g_ptr_array_add(argv, NULL);
-        return command_run(&(Command){ .argv = (const char *const *)argv->pdata, .netns_fd = request->netns_fd }, ret);
+        return command_run(&(Command){ .argv = (const char *const *)argv->pdata,
+                                   .netns_fd = request->netns_fd },
+                ret);
 }
 
 static void text_append(GByteArray *message, const char *text) {
@@ -117,7 +119,8 @@ int agent_serve(int fd, pid_t until) {
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int agent_ask(int fd, Operation operation, int netns_fd, const char *const *strings, CommandResult *ret) {
+static int agent_ask(
+        int fd, Operation operation, int netns_fd, const char *const *strings, CommandResult *ret) {
         g_autofree char *buffer = g_malloc0(MESSAGE_BYTES_MAX + 1);
         g_autoptr(GByteArray) message = g_byte_array_new();
         Request request = { .operation = operation, .netns_fd = netns_fd };

@@ -44,18 +44,21 @@ static int socket_error(int fd) {
 
 /* Return: the length of the address; -EINVAL when the text is none. */
 static int question_address(const LabQuestion *question, struct sockaddr_storage *ret) {
-        uint16_t be_port = htons(question->protocol == LAB_HTTP ? INTERNET_HTTP_PORT : INTERNET_PORT);
+        uint16_t be_port =
+                htons(question->protocol == LAB_HTTP ? INTERNET_HTTP_PORT : INTERNET_PORT);
         struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
         struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
 
         if (question->family == AF_INET) {
                 *v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = be_port };
-                return inet_pton(AF_INET, question->address ?: LAB_INTERNET_V4, &v4->sin_addr) == 1 ? (int)sizeof(*v4) :
-                                                                                                      -EINVAL;
+                return inet_pton(AF_INET, question->address ?: LAB_INTERNET_V4, &v4->sin_addr) == 1
+                               ? (int)sizeof(*v4)
+                               : -EINVAL;
         }
         *v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = be_port };
-        return inet_pton(AF_INET6, question->address ?: LAB_INTERNET_V6, &v6->sin6_addr) == 1 ? (int)sizeof(*v6) :
-                                                                                                -EINVAL;
+        return inet_pton(AF_INET6, question->address ?: LAB_INTERNET_V6, &v6->sin6_addr) == 1
+                       ? (int)sizeof(*v6)
+                       : -EINVAL;
 }
 
 static int question_connect(const LabQuestion *question, int64_t deadline) {
@@ -70,10 +73,10 @@ static int question_connect(const LabQuestion *question, int64_t deadline) {
         if (length < 0)
                 return length;
         if (question->mark &&
-            setsockopt(fd, SOL_SOCKET, SO_MARK, &question->mark, sizeof(question->mark)) < 0)
+                setsockopt(fd, SOL_SOCKET, SO_MARK, &question->mark, sizeof(question->mark)) < 0)
                 return -errno;
-        if (question->device &&
-            setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, question->device, strlen(question->device) + 1) < 0)
+        if (question->device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, question->device,
+                                        strlen(question->device) + 1) < 0)
                 return -errno;
         if (connect(fd, (struct sockaddr *)&address, (socklen_t)length) == 0)
                 return TAKE_FD(fd);
@@ -123,7 +126,8 @@ static int stream_ask(int fd, bool http, int64_t deadline, char answer[static AN
 }
 
 int lab_ask_question(const LabQuestion *question, char **ret) {
-        int64_t deadline = g_get_monotonic_time() + (int64_t)(question->timeout_msec ?: TIMEOUT_MSEC) * 1000;
+        int64_t deadline =
+                g_get_monotonic_time() + (int64_t)(question->timeout_msec ?: TIMEOUT_MSEC) * 1000;
         char answer[ANSWER_BYTES_MAX] = "";
         _cleanup_fd_ int fd = -1;
         const char *text = answer;
@@ -134,8 +138,9 @@ int lab_ask_question(const LabQuestion *question, char **ret) {
         fd = question_connect(question, deadline);
         if (fd < 0)
                 return fd;
-        r = question->protocol == LAB_UDP ? udp_ask(fd, deadline, answer) :
-                                            stream_ask(fd, question->protocol == LAB_HTTP, deadline, answer);
+        r = question->protocol == LAB_UDP
+                    ? udp_ask(fd, deadline, answer)
+                    : stream_ask(fd, question->protocol == LAB_HTTP, deadline, answer);
         if (r < 0)
                 return r;
         if (question->protocol == LAB_HTTP) {

@@ -24,7 +24,8 @@ static char *mountinfo_find_cgroup2(const char *text) {
         for (char **line = lines; *line; line++) {
                 g_auto(GStrv) fields = g_strsplit(*line, " ", -1);
 
-                if (g_strv_length(fields) > 5 && strstr(*line, " - cgroup2 ") && g_str_equal(fields[3], "/"))
+                if (g_strv_length(fields) > 5 && strstr(*line, " - cgroup2 ") &&
+                        g_str_equal(fields[3], "/"))
                         return g_strdup(fields[4]);
         }
         return NULL;
@@ -68,9 +69,11 @@ int cgroup_find_own(char **ret) {
         own = membership_find_cgroup2(membership);
         if (!own)
                 return -ENOENT;
-        /* A process outside the root of its cgroup namespace sees "/.."; the mount is all it has. */
-        *ret = g_str_equal(own, "/") || g_str_has_prefix(own, "/..") ? g_steal_pointer(&mount) :
-                                                                         g_strconcat(mount, own, NULL);
+        /* A process outside the root of its cgroup namespace sees "/.."; the mount is all it has.
+         */
+        *ret = g_str_equal(own, "/") || g_str_has_prefix(own, "/..")
+                       ? g_steal_pointer(&mount)
+                       : g_strconcat(mount, own, NULL);
         return 0;
 }
 

@@ -13,15 +13,20 @@ void check_answer(const LabQuestion *question, const char *expected) {
         r = lab_ask_question(question, &answer);
         if (r == 0 && g_str_equal(answer, expected))
                 return;
-        g_error("asked by %s over IPv%c through %s: expected %s, got %s", protocols[question->protocol],
-                question->family == AF_INET ? '4' : '6', question->device ?: "any device", expected,
-                r < 0 ? g_strerror(-r) : answer);
+        g_error("asked by %s over IPv%c through %s: expected %s, got %s",
+                protocols[question->protocol], question->family == AF_INET ? '4' : '6',
+                question->device ?: "any device", expected, r < 0 ? g_strerror(-r) : answer);
 }
 
 void check_answers_through(const char *device, const char *expected_v4, const char *expected_v6) {
         for (LabProtocol protocol = LAB_UDP; protocol <= LAB_HTTP; protocol++) {
-                check_answer(&(LabQuestion){ .family = AF_INET, .protocol = protocol, .device = device }, expected_v4);
-                check_answer(&(LabQuestion){ .family = AF_INET6, .protocol = protocol, .device = device }, expected_v6);
+                check_answer(
+                        &(LabQuestion){ .family = AF_INET, .protocol = protocol, .device = device },
+                        expected_v4);
+                check_answer(
+                        &(LabQuestion){
+                                .family = AF_INET6, .protocol = protocol, .device = device },
+                        expected_v6);
         }
 }
 
@@ -58,7 +63,8 @@ static int check_body(Machine *machine, int argc, char **argv, void *user) {
         return g_test_run();
 }
 
-int check_main(int argc, char **argv, const MachineOptions *options, const CheckCase *cases, size_t n_cases) {
+int check_main(int argc, char **argv, const MachineOptions *options, const CheckCase *cases,
+        size_t n_cases) {
         CheckTable table = { .cases = cases, .n_cases = n_cases };
 
         if (geteuid() != 0) {

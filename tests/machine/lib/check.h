@@ -17,7 +17,8 @@ void check_answers(const char *expected_v4, const char *expected_v6);
 void check_answers_through(const char *device, const char *expected_v4, const char *expected_v6);
 
 /* @program's output contains @text, now or soon; argv ends with NULL. */
-#define CHECK_PRINTS(machine, text, ...) g_assert_true(machine_wait_for_text(machine, text, __VA_ARGS__, NULL))
+#define CHECK_PRINTS(machine, text, ...)                                                           \
+        g_assert_true(machine_wait_for_text(machine, text, __VA_ARGS__, NULL))
 
 /* A call that must give 0. */
 #define CHECK_OK(call) g_assert_cmpint(call, ==, 0)
@@ -34,8 +35,9 @@ typedef struct CheckCase {
  *
  * Return: exit status for main().
  */
-int check_main(int argc, char **argv, const MachineOptions *options, const CheckCase *cases, size_t n_cases);
+int check_main(int argc, char **argv, const MachineOptions *options, const CheckCase *cases,
+        size_t n_cases);
 
 /* The members of MachineOptions follow. */
-#define CHECK_MAIN(argc, argv, cases, ...) \
+#define CHECK_MAIN(argc, argv, cases, ...)                                                         \
         check_main(argc, argv, &(MachineOptions){ __VA_ARGS__ }, cases, G_N_ELEMENTS(cases))

@@ -45,8 +45,7 @@ int client_prepare(const char *root) {
                 g_build_filename(root, "etc/systemd/system/talpid.service.d", NULL);
         g_autofree char *path = g_build_filename(folder, "sanitizers.conf", NULL);
 
-        if (g_mkdir_with_parents(folder, 0755) < 0
-                || !g_file_set_contents(path, drop_in, -1, NULL))
+        if (g_mkdir_with_parents(folder, 0755) < 0 || !g_file_set_contents(path, drop_in, -1, NULL))
                 return -EIO;
 #else
         (void)root;
@@ -55,16 +54,15 @@ int client_prepare(const char *root) {
 }
 
 Client *client_new(Machine *machine) {
-        g_autofree char *address =
-                g_dbus_address_get_for_bus_sync(G_BUS_TYPE_SYSTEM, NULL, NULL);
+        g_autofree char *address = g_dbus_address_get_for_bus_sync(G_BUS_TYPE_SYSTEM, NULL, NULL);
         g_autoptr(GError) error = NULL;
         Client *client = g_new0(Client, 1);
 
         client->machine = machine;
         client->heard = g_ptr_array_new_with_free_func(heard_free);
         client->bus = g_dbus_connection_new_for_address_sync(address,
-                G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT
-                        | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                        G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
                 NULL, NULL, &error);
         g_assert_no_error(error);
         client->subscription = g_dbus_connection_signal_subscribe(client->bus, CLIENT_NAME, NULL,

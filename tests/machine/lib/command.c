@@ -70,8 +70,8 @@ static int child_move(const Command *command, const Identity *identity) {
         if (identity->uid == 0)
                 return 0;
         if (setgroups(identity->n_groups, identity->groups) < 0 ||
-            setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
-            setresuid(identity->uid, identity->uid, identity->uid) < 0)
+                setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
+                setresuid(identity->uid, identity->uid, identity->uid) < 0)
                 return -errno;
         return 0;
 }
@@ -84,7 +84,8 @@ static void child_exec(const Command *command, const Identity *identity, int in,
         (void)signal(SIGPIPE, SIG_DFL);
         if (child_move(command, identity) < 0)
                 _exit(126);
-        if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0)
+        if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+                dup2(err, STDERR_FILENO) < 0)
                 _exit(126);
         execvp(command->argv[0], (char *const *)command->argv);
         _exit(127);
@@ -139,7 +140,8 @@ static bool output_drain(int fd, GString *text) {
         }
 }
 
-static int output_collect(int pidfd, int out, int err, GString *out_text, GString *err_text, int timeout_msec) {
+static int output_collect(
+        int pidfd, int out, int err, GString *out_text, GString *err_text, int timeout_msec) {
         int64_t deadline = g_get_monotonic_time() + (int64_t)timeout_msec * 1000;
         struct pollfd fds[] = {
                 { .fd = pidfd, .events = POLLIN },
@@ -186,7 +188,8 @@ static int pipe_open(int *ret_read, int *ret_write) {
 int command_run(const Command *command, CommandResult *ret) {
         g_autoptr(GString) out_text = g_string_new(NULL);
         g_autoptr(GString) err_text = g_string_new(NULL);
-        _cleanup_fd_ int in = -1, out_read = -1, out_write = -1, err_read = -1, err_write = -1, pidfd = -1;
+        _cleanup_fd_ int in = -1, out_read = -1, out_write = -1, err_read = -1, err_write = -1,
+                         pidfd = -1;
         int r, status;
         pid_t pid;
 
@@ -208,9 +211,9 @@ int command_run(const Command *command, CommandResult *ret) {
         out_write = fd_close(out_write);
         err_write = fd_close(err_write);
         pidfd = pidfd_open(pid, 0);
-        r = pidfd < 0 ? -errno :
-                        output_collect(pidfd, out_read, err_read, out_text, err_text,
-                                       command->timeout_msec ?: COMMAND_TIMEOUT_MSEC);
+        r = pidfd < 0 ? -errno
+                      : output_collect(pidfd, out_read, err_read, out_text, err_text,
+                                command->timeout_msec ?: COMMAND_TIMEOUT_MSEC);
         if (r < 0)
                 (void)kill(pid, SIGKILL);
         status = child_wait(pid);

@@ -19,16 +19,16 @@
 
 typedef struct Command {
         const char *const *argv;
-        const char *input;       /* text for stdin; NULL reads /dev/null */
-        const char *cgroup;      /* directory to run in; NULL stays */
-        int netns_fd;            /* 0 stays (no namespace ever has fd 0) */
-        uid_t uid;               /* 0 stays the caller */
-        int timeout_msec;        /* 0 takes COMMAND_TIMEOUT_MSEC */
+        const char *input;  /* text for stdin; NULL reads /dev/null */
+        const char *cgroup; /* directory to run in; NULL stays */
+        int netns_fd;       /* 0 stays (no namespace ever has fd 0) */
+        uid_t uid;          /* 0 stays the caller */
+        int timeout_msec;   /* 0 takes COMMAND_TIMEOUT_MSEC */
 } Command;
 
 typedef struct CommandResult {
-        int status;              /* exit status, or 128 + signal */
-        char *out;               /* stdout, cut at COMMAND_OUTPUT_BYTES_MAX */
+        int status; /* exit status, or 128 + signal */
+        char *out;  /* stdout, cut at COMMAND_OUTPUT_BYTES_MAX */
         char *err;
 } CommandResult;
 

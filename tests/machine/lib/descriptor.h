@@ -21,9 +21,9 @@ static inline void fd_close_at_end(int *fd) {
 
 #define _cleanup_fd_ __attribute__((cleanup(fd_close_at_end)))
 
-#define TAKE_FD(fd)              \
-        ({                       \
-                int taken_ = fd; \
-                fd = -1;         \
-                taken_;          \
+#define TAKE_FD(fd)                                                                                \
+        ({                                                                                         \
+                int taken_ = fd;                                                                   \
+                fd = -1;                                                                           \
+                taken_;                                                                            \
         })

@@ -51,10 +51,11 @@ GDBusConnection *machine_get_bus(Machine *machine) {
 
         if (machine->bus)
                 return machine->bus;
-        machine->bus = g_dbus_connection_new_for_address_sync("unix:path=/run/dbus/system_bus_socket",
-                                                              G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                                                      G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                                              NULL, NULL, &error);
+        machine->bus =
+                g_dbus_connection_new_for_address_sync("unix:path=/run/dbus/system_bus_socket",
+                        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                        NULL, NULL, &error);
         if (!machine->bus)
                 g_error("the machine's bus: %s", error->message);
         return machine->bus;
@@ -127,8 +128,8 @@ static gboolean on_netlink(int fd, GIOCondition condition, void *user) {
 }
 
 static int netlink_watch(Machine *machine) {
-        static const int groups[] = { RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-                                      RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE };
+        static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE };
         const int bytes = NETLINK_RECEIVE_BYTES;
         _cleanup_fd_ int fd = -1;
 
@@ -139,15 +140,16 @@ static int netlink_watch(Machine *machine) {
                 return -errno;
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
         for (size_t i = 0; i < G_N_ELEMENTS(groups); i++)
-                if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0)
+                if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
+                            sizeof(groups[i])) < 0)
                         return -errno;
         machine->netlink_source = g_unix_fd_add(fd, G_IO_IN, on_netlink, NULL);
         machine->netlink_fd = TAKE_FD(fd);
         return 0;
 }
 
-static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
-                      const char *name, GVariant *parameters, void *user) {
+static void on_signal(GDBusConnection *bus, const char *sender, const char *path,
+        const char *interface, const char *name, GVariant *parameters, void *user) {
         (void)bus;
         (void)sender;
         (void)path;
@@ -159,9 +161,9 @@ static void on_signal(GDBusConnection *bus, const char *sender, const char *path
 
 static void bus_watch(Machine *machine) {
         if (!machine->subscription)
-                machine->subscription = g_dbus_connection_signal_subscribe(machine_get_bus(machine), NULL, NULL, NULL,
-                                                                           NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
-                                                                           on_signal, NULL, NULL);
+                machine->subscription =
+                        g_dbus_connection_signal_subscribe(machine_get_bus(machine), NULL, NULL,
+                                NULL, NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, NULL, NULL);
 }
 
 static gboolean on_deadline(void *user) {
@@ -169,7 +171,8 @@ static gboolean on_deadline(void *user) {
         return G_SOURCE_CONTINUE;
 }
 
-bool machine_wait_until(Machine *machine, MachineCondition condition, void *user, int timeout_msec) {
+bool machine_wait_until(
+        Machine *machine, MachineCondition condition, void *user, int timeout_msec) {
         bool late = false, held;
         guint timer;
         int r;
@@ -211,8 +214,8 @@ bool machine_wait_for_text(Machine *machine, const char *text, ...) {
         wanted.argv = (const char *const *)argv->pdata;
         found = machine_wait_until(machine, is_printed, &wanted, MACHINE_WAIT_MSEC);
         if (!found)
-                g_printerr("%s never said \"%s\":\n%s%s", wanted.argv[0], text, wanted.last.out ?: "",
-                           wanted.last.err ?: "");
+                g_printerr("%s never said \"%s\":\n%s%s", wanted.argv[0], text,
+                        wanted.last.out ?: "", wanted.last.err ?: "");
         command_result_clear(&wanted.last);
         return found;
 }
@@ -223,7 +226,8 @@ static bool is_online(void *user) {
                 "for family in -4 -6; do for link in wan0 wan1; do\n"
                 "  ip $family route show default dev $link | grep -q via\n"
                 "  ip $family -o address show dev $link scope global | grep -q inet\n"
-                "  if ip $family -o address show dev $link tentative | grep -q inet; then exit 1; fi\n"
+                "  if ip $family -o address show dev $link tentative | grep -q inet; then exit 1; "
+                "fi\n"
                 "done; done\n";
         g_auto(CommandResult) result = {};
 
@@ -266,9 +270,9 @@ static int session_start(const char *user, const char *unit) {
         int r;
 
         r = machine_run(&result, "systemd-run", "--quiet", "--collect", unit_option, user_option,
-                        "--property=Type=simple", "--property=PAMName=lab-session", "--setenv=XDG_SEAT=seat0",
-                        "--setenv=XDG_SESSION_TYPE=wayland", "--setenv=XDG_SESSION_CLASS=user", "sleep", "infinity",
-                        NULL);
+                "--property=Type=simple", "--property=PAMName=lab-session",
+                "--setenv=XDG_SEAT=seat0", "--setenv=XDG_SESSION_TYPE=wayland",
+                "--setenv=XDG_SESSION_CLASS=user", "sleep", "infinity", NULL);
         if (r < 0)
                 return r;
         if (result.status == 0)
@@ -280,8 +284,8 @@ static int session_start(const char *user, const char *unit) {
 /* logind says SessionNew once the process is in the session's scope. */
 static bool is_in_session(void *user) {
         SessionWanted *wanted = user;
-        g_autofree char *pid =
-                machine_run_ok("systemctl", "show", "--value", "--property=MainPID", wanted->unit, NULL);
+        g_autofree char *pid = machine_run_ok(
+                "systemctl", "show", "--value", "--property=MainPID", wanted->unit, NULL);
         g_autofree char *cgroup = membership_of(g_strstrip(pid));
 
         if (!cgroup || !strstr(cgroup, "/session-"))

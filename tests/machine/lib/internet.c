@@ -32,8 +32,8 @@ static int socket_open(int type, uint16_t port) {
         if (fd < 0)
                 return -errno;
         if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0 ||
-            setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0 ||
-            bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0 ||
+                bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
                 return -errno;
         if (type == SOCK_STREAM && listen(fd, 64) < 0)
                 return -errno;
@@ -74,8 +74,9 @@ static void stream_answer(int fd, const struct sockaddr_in6 *peer, bool http) {
         if (http) {
                 (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
                 (void)recv(fd, request, sizeof(request), 0);
-                answer = g_strdup_printf("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s",
-                                         strlen(text), text);
+                answer = g_strdup_printf("HTTP/1.0 200 OK\r\nContent-Type: "
+                                         "text/plain\r\nContent-Length: %zu\r\n\r\n%s",
+                        strlen(text), text);
         } else
                 answer = g_strdup(text);
         (void)send(fd, answer, strlen(answer), MSG_NOSIGNAL);

@@ -18,8 +18,8 @@
 
 typedef struct Isp {
         const char *public_v4, *public_v6;
-        const char *network_v4;  /* first three bytes of a /24 */
-        const char *network_v6;  /* a /64 without its "::" */
+        const char *network_v4; /* first three bytes of a /24 */
+        const char *network_v6; /* a /64 without its "::" */
 } Isp;
 
 struct Lab {
@@ -43,41 +43,38 @@ static const Isp isps[LAB_N_SPACES] = {
 };
 
 /* Addresses are usable at once: nobody else is there to have the same. */
-#define QUICK_ADDRESSES                                       \
-        "for conf in all default; do"                         \
-        "  echo 0 >/proc/sys/net/ipv6/conf/$conf/accept_dad;" \
-        "done\n"                                              \
+#define QUICK_ADDRESSES                                                                            \
+        "for conf in all default; do"                                                              \
+        "  echo 0 >/proc/sys/net/ipv6/conf/$conf/accept_dad;"                                      \
+        "done\n"                                                                                   \
         "ip link set lo up\n"
 
 static const char internet_script[] =
-        QUICK_ADDRESSES
-        "ip address add " LAB_INTERNET_V4 "/32 dev lo\n"
-        "ip address add " LAB_INTERNET_V6 "/128 dev lo\n"
-        "for peer in isp0 isp1 relay; do\n"
-        "  ip link add $peer type veth peer name world netns $peer\n"
-        "  ip link set $peer up\n"
-        "  ip address add 203.0.113.1/32 dev $peer\n"
-        "  ip address add 2001:db8:f00::1/128 dev $peer\n"
-        "done\n"
-        "ip route add " LAB_ISP0_V4 " dev isp0\n"
-        "ip route add " LAB_ISP0_V6 " dev isp0\n"
-        "ip route add " LAB_ISP1_V4 " dev isp1\n"
-        "ip route add " LAB_ISP1_V6 " dev isp1\n"
-        "ip route add " LAB_RELAY_V4 " dev relay\n"
-        "ip route add " LAB_RELAY_V6 " dev relay\n"
-        "ip -n isp0 link add lan type veth peer name wan0 netns machine\n"
-        "ip -n isp1 link add lan type veth peer name wan1 netns machine\n"
-        /* A router between the customers of both ISPs. */
-        "echo 1 >/proc/sys/net/ipv4/ip_forward\n"
-        "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding\n";
+        QUICK_ADDRESSES "ip address add " LAB_INTERNET_V4 "/32 dev lo\n"
+                        "ip address add " LAB_INTERNET_V6 "/128 dev lo\n"
+                        "for peer in isp0 isp1 relay; do\n"
+                        "  ip link add $peer type veth peer name world netns $peer\n"
+                        "  ip link set $peer up\n"
+                        "  ip address add 203.0.113.1/32 dev $peer\n"
+                        "  ip address add 2001:db8:f00::1/128 dev $peer\n"
+                        "done\n"
+                        "ip route add " LAB_ISP0_V4 " dev isp0\n"
+                        "ip route add " LAB_ISP0_V6 " dev isp0\n"
+                        "ip route add " LAB_ISP1_V4 " dev isp1\n"
+                        "ip route add " LAB_ISP1_V6 " dev isp1\n"
+                        "ip route add " LAB_RELAY_V4 " dev relay\n"
+                        "ip route add " LAB_RELAY_V6 " dev relay\n"
+                        "ip -n isp0 link add lan type veth peer name wan0 netns machine\n"
+                        "ip -n isp1 link add lan type veth peer name wan1 netns machine\n"
+                        /* A router between the customers of both ISPs. */
+                        "echo 1 >/proc/sys/net/ipv4/ip_forward\n"
+                        "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding\n";
 
-static const char machine_script[] =
-        QUICK_ADDRESSES
+static const char machine_script[] = QUICK_ADDRESSES
         "for link in wan0 wan1; do echo 0 >/proc/sys/net/ipv6/conf/$link/accept_dad; done\n";
 
 /* $1 and $2 are the public addresses. */
-static const char world_script[] =
-        QUICK_ADDRESSES
+static const char world_script[] = QUICK_ADDRESSES
         "echo 0 >/proc/sys/net/ipv6/conf/world/accept_dad\n"
         "ip address add $1/32 dev world\n"
         "ip address add $2/128 dev world\n"
@@ -93,32 +90,33 @@ static const char world_script[] =
         "nft add rule inet lab out oifname world masquerade\n";
 
 /* $1 and $2 are the addresses on the customers' side. */
-static const char lan_script[] =
-        "echo 0 >/proc/sys/net/ipv6/conf/lan/accept_dad\n"
-        "ip link set lan up\n"
-        "ip address replace $1/24 dev lan\n"
-        "ip address replace $2/64 dev lan\n";
+static const char lan_script[] = "echo 0 >/proc/sys/net/ipv6/conf/lan/accept_dad\n"
+                                 "ip link set lan up\n"
+                                 "ip address replace $1/24 dev lan\n"
+                                 "ip address replace $2/64 dev lan\n";
 
 /* wireguard-go warns and leaves where the kernel could have its own module. */
 #define START_WIREGUARD "WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD=1 wireguard-go $1\n"
 
 /* $1 is the device, $2 and $3 its addresses with length, $4 wg's configuration. */
 static const char tunnel_script[] =
-        START_WIREGUARD
-        "printf '%s' \"$4\" | wg setconf $1 /dev/stdin\n"
-        "ip address add $2 dev $1\n"
-        "ip address add $3 dev $1 nodad\n"
-        "ip link set $1 mtu 1420 up\n";
+        START_WIREGUARD "printf '%s' \"$4\" | wg setconf $1 /dev/stdin\n"
+                        "ip address add $2 dev $1\n"
+                        "ip address add $3 dev $1 nodad\n"
+                        "ip link set $1 mtu 1420 up\n";
 
 static const char relay_config[] =
-        "[Interface]\nPrivateKey = " RELAY_PRIVATE_KEY "\nListenPort = " G_STRINGIFY(LAB_RELAY_PORT) "\n"
-        "[Peer]\nPublicKey = " CLIENT_PUBLIC_KEY "\n"
-        "AllowedIPs = " LAB_TUNNEL_CLIENT_V4 "/32, " LAB_TUNNEL_CLIENT_V6 "/128\n";
+        "[Interface]\nPrivateKey = " RELAY_PRIVATE_KEY
+        "\nListenPort = " G_STRINGIFY(LAB_RELAY_PORT) "\n"
+                                                      "[Peer]\nPublicKey = " CLIENT_PUBLIC_KEY "\n"
+                                                      "AllowedIPs = " LAB_TUNNEL_CLIENT_V4
+                                                      "/32, " LAB_TUNNEL_CLIENT_V6 "/128\n";
 
 static const char client_config[] =
         "[Interface]\nPrivateKey = " CLIENT_PRIVATE_KEY "\nFwMark = %u\n"
-        "[Peer]\nPublicKey = " RELAY_PUBLIC_KEY "\nEndpoint = " LAB_RELAY_V4 ":" G_STRINGIFY(LAB_RELAY_PORT) "\n"
-        "AllowedIPs = 0.0.0.0/0, ::/0\n";
+        "[Peer]\nPublicKey = " RELAY_PUBLIC_KEY "\nEndpoint = " LAB_RELAY_V4
+        ":" G_STRINGIFY(LAB_RELAY_PORT) "\n"
+                                        "AllowedIPs = 0.0.0.0/0, ::/0\n";
 
 static int result_check(int r, const CommandResult *result, const char *what) {
         if (r < 0) {
@@ -140,8 +138,9 @@ static int lab_run_argv(Lab *lab, LabSpace space, const char *const *argv) {
 }
 
 /* The script's arguments follow, ended by NULL. */
-#define LAB_SCRIPT(lab, space, script, ...) \
-        lab_run_argv(lab, space, (const char *const[]){ "sh", "-euc", script, "sh", ##__VA_ARGS__, NULL })
+#define LAB_SCRIPT(lab, space, script, ...)                                                        \
+        lab_run_argv(lab, space,                                                                   \
+                (const char *const[]){ "sh", "-euc", script, "sh", ##__VA_ARGS__, NULL })
 
 static bool space_is_isp(LabSpace space) {
         return space == LAB_ISP0 || space == LAB_ISP1;
@@ -155,9 +154,10 @@ static char *pidfile_name(LabSpace space, const char *daemon) {
 static int dnsmasq_start(Lab *lab, LabSpace space, const char *daemon, GPtrArray *options) {
         g_autofree char *pidfile = pidfile_name(space, daemon);
         g_autofree char *pidfile_option = g_strconcat("--pid-file=", pidfile, NULL);
-        g_autofree char *log_option = g_strdup_printf("--log-facility=/run/lab/%s-%s.log", space_names[space], daemon);
-        const char *const common[] = { "dnsmasq", "--conf-file=/dev/null", "--user=root", "--group=root",
-                                       "--no-hosts", "--no-resolv", pidfile_option, log_option };
+        g_autofree char *log_option =
+                g_strdup_printf("--log-facility=/run/lab/%s-%s.log", space_names[space], daemon);
+        const char *const common[] = { "dnsmasq", "--conf-file=/dev/null", "--user=root",
+                "--group=root", "--no-hosts", "--no-resolv", pidfile_option, log_option };
         g_autoptr(GPtrArray) argv = g_ptr_array_new();
 
         for (size_t i = 0; i < G_N_ELEMENTS(common); i++)
@@ -175,7 +175,8 @@ static int resolver_start(Lab *lab, LabSpace space, const char *own_v4, const ch
         g_ptr_array_add(options, g_strdup_printf("--listen-address=%s,%s", own_v4, own_v6));
         g_ptr_array_add(options, g_strdup("--bind-dynamic"));
         g_ptr_array_add(options, g_strdup_printf("--host-record=who.test,%s,%s", own_v4, own_v6));
-        g_ptr_array_add(options, g_strdup("--host-record=internet.test," LAB_INTERNET_V4 "," LAB_INTERNET_V6));
+        g_ptr_array_add(options,
+                g_strdup("--host-record=internet.test," LAB_INTERNET_V4 "," LAB_INTERNET_V6));
         g_ptr_array_add(options, g_strdup("--max-ttl=0"));
         return dnsmasq_start(lab, space, "dns", options);
 }
@@ -195,14 +196,19 @@ int lab_dhcp_start(Lab *lab, LabSpace isp) {
         g_ptr_array_add(options, g_strdup("--dhcp-authoritative"));
         /* No three seconds of pinging before an offer. */
         g_ptr_array_add(options, g_strdup("--no-ping"));
-        g_ptr_array_add(options, g_strdup_printf("--dhcp-leasefile=/run/lab/%s.leases", space_names[isp]));
-        g_ptr_array_add(options, g_strdup_printf("--dhcp-range=%s.100,%s.200,255.255.255.0,1h", network, network));
+        g_ptr_array_add(
+                options, g_strdup_printf("--dhcp-leasefile=/run/lab/%s.leases", space_names[isp]));
+        g_ptr_array_add(options,
+                g_strdup_printf("--dhcp-range=%s.100,%s.200,255.255.255.0,1h", network, network));
         g_ptr_array_add(options, g_strdup_printf("--dhcp-option=6,%s.1", isps[isp].network_v4));
         g_ptr_array_add(options, g_strdup("--enable-ra"));
-        g_ptr_array_add(options, g_strdup_printf("--dhcp-range=%s::,ra-only,64,1h", isps[isp].network_v6));
-        g_ptr_array_add(options, g_strdup_printf("--dhcp-option=option6:dns-server,[%s::1]", isps[isp].network_v6));
+        g_ptr_array_add(
+                options, g_strdup_printf("--dhcp-range=%s::,ra-only,64,1h", isps[isp].network_v6));
+        g_ptr_array_add(options,
+                g_strdup_printf("--dhcp-option=option6:dns-server,[%s::1]", isps[isp].network_v6));
         if (lab->dhcp_option[isp])
-                g_ptr_array_add(options, g_strdup_printf("--dhcp-option-force=%s", lab->dhcp_option[isp]));
+                g_ptr_array_add(
+                        options, g_strdup_printf("--dhcp-option-force=%s", lab->dhcp_option[isp]));
         return dnsmasq_start(lab, isp, "dhcp", options);
 }
 
@@ -275,8 +281,8 @@ static int relay_build(Lab *lab) {
         r = LAB_SCRIPT(lab, LAB_RELAY, world_script, LAB_RELAY_V4, LAB_RELAY_V6);
         if (r < 0)
                 return r;
-        r = LAB_SCRIPT(lab, LAB_RELAY, tunnel_script, "wg0", LAB_TUNNEL_RELAY_V4 "/24", LAB_TUNNEL_RELAY_V6 "/64",
-                       relay_config);
+        r = LAB_SCRIPT(lab, LAB_RELAY, tunnel_script, "wg0", LAB_TUNNEL_RELAY_V4 "/24",
+                LAB_TUNNEL_RELAY_V6 "/64", relay_config);
         if (r < 0)
                 return r;
         return resolver_start(lab, LAB_RELAY, LAB_TUNNEL_RELAY_V4, LAB_TUNNEL_RELAY_V6);
@@ -346,7 +352,8 @@ int lab_run(Lab *lab, LabSpace space, CommandResult *ret, ...) {
         va_start(list, ret);
         argv = argv_collect(list);
         va_end(list);
-        return agent_run(lab->agent_fd, lab->netns_fds[space], (const char *const *)argv->pdata, ret);
+        return agent_run(
+                lab->agent_fd, lab->netns_fds[space], (const char *const *)argv->pdata, ret);
 }
 
 char *lab_run_ok(Lab *lab, LabSpace space, ...) {
@@ -358,7 +365,8 @@ char *lab_run_ok(Lab *lab, LabSpace space, ...) {
         va_start(list, space);
         argv = argv_collect(list);
         va_end(list);
-        r = agent_run(lab->agent_fd, lab->netns_fds[space], (const char *const *)argv->pdata, &result);
+        r = agent_run(
+                lab->agent_fd, lab->netns_fds[space], (const char *const *)argv->pdata, &result);
         if (result_check(r, &result, argv->pdata[0]) < 0)
                 g_error("%s failed in %s", (char *)argv->pdata[0], space_names[space]);
         return g_steal_pointer(&result.out);
@@ -392,8 +400,7 @@ int lab_tunnel_up(Lab *lab, const char *ifname, uint32_t fwmark) {
 
         assert(lab && ifname);
         return run_inside((const char *const[]){ "sh", "-euc", tunnel_script, "sh", ifname,
-                                                     LAB_TUNNEL_CLIENT_V4 "/32", LAB_TUNNEL_CLIENT_V6 "/128", config,
-                                                     NULL });
+                LAB_TUNNEL_CLIENT_V4 "/32", LAB_TUNNEL_CLIENT_V6 "/128", config, NULL });
 }
 
 int lab_tunnel_down(Lab *lab, const char *ifname) {

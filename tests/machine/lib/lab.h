@@ -64,12 +64,12 @@ typedef struct Lab Lab;
 
 /* How to ask the internet; zero means "as any program would". */
 typedef struct LabQuestion {
-        int family;              /* AF_INET or AF_INET6 */
+        int family; /* AF_INET or AF_INET6 */
         LabProtocol protocol;
-        const char *address;     /* NULL asks LAB_INTERNET_V4 or _V6 */
-        const char *device;      /* SO_BINDTODEVICE; NULL binds to none */
-        uint32_t mark;           /* SO_MARK; 0 sets none */
-        int timeout_msec;        /* 0 takes two seconds */
+        const char *address; /* NULL asks LAB_INTERNET_V4 or _V6 */
+        const char *device;  /* SO_BINDTODEVICE; NULL binds to none */
+        uint32_t mark;       /* SO_MARK; 0 sets none */
+        int timeout_msec;    /* 0 takes two seconds */
 } LabQuestion;
 
 /**

@@ -42,7 +42,7 @@ typedef struct Setup {
         const MachineOptions *options;
         MachineBody body;
         void *user;
-        char *directory;                 /* where the test was started */
+        char *directory; /* where the test was started */
         char *cgroup, *lab_cgroup, *machine_cgroup;
         int netns_fds[LAB_N_SPACES];
         int agent_fd;
@@ -82,8 +82,15 @@ static pid_t fork_into(uint64_t namespaces, int *ret_pidfd) {
 /* What would let the machine change the outer one, as systemd-nspawn(1) does. */
 static void capabilities_drop(void) {
         static const int dropped[] = {
-                CAP_AUDIT_CONTROL, CAP_MAC_ADMIN, CAP_MAC_OVERRIDE, CAP_SYS_BOOT, CAP_SYS_MODULE,
-                CAP_SYS_RAWIO,     CAP_SYS_TIME,  CAP_SYSLOG,       CAP_WAKE_ALARM,
+                CAP_AUDIT_CONTROL,
+                CAP_MAC_ADMIN,
+                CAP_MAC_OVERRIDE,
+                CAP_SYS_BOOT,
+                CAP_SYS_MODULE,
+                CAP_SYS_RAWIO,
+                CAP_SYS_TIME,
+                CAP_SYSLOG,
+                CAP_WAKE_ALARM,
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(dropped); i++)
@@ -100,8 +107,10 @@ static void stdio_redirect(int console) {
 
 /* The machine has its own of these; what holds one of them must not cover it. */
 static bool path_is_of_machine(const char *path) {
-        static const char *const own[] = { "/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/usr", "/var/tmp" };
-        g_autofree char *inside = g_str_equal(path, "/") ? g_strdup("/") : g_strconcat(path, "/", NULL);
+        static const char *const own[] = { "/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/usr",
+                "/var/tmp" };
+        g_autofree char *inside =
+                g_str_equal(path, "/") ? g_strdup("/") : g_strconcat(path, "/", NULL);
 
         for (size_t i = 0; i < G_N_ELEMENTS(own); i++)
                 if (g_str_equal(path, own[i]) || g_str_has_prefix(own[i], inside))
@@ -118,8 +127,8 @@ static void bind_add(GPtrArray *binds, const char *path) {
 
 /* The program, its sources and the place it was started from look the same inside. */
 static GPtrArray *binds_collect(const Setup *setup) {
-        const char *wanted[] = { setup->directory, setup->options->install_from, g_getenv("G_TEST_SRCDIR"),
-                                 g_getenv("G_TEST_BUILDDIR") };
+        const char *wanted[] = { setup->directory, setup->options->install_from,
+                g_getenv("G_TEST_SRCDIR"), g_getenv("G_TEST_BUILDDIR") };
         g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
         g_autofree char *program_directory = g_path_get_dirname(program ?: "/");
         GPtrArray *binds = g_ptr_array_new_with_free_func(g_free);
@@ -148,9 +157,10 @@ static int init_exec(const Setup *setup) {
         g_autoptr(GPtrArray) binds = binds_collect(setup);
         const char *const argv[] = { "/lib/systemd/systemd", "--system", "--show-status=no", NULL };
         const char *const environment[] = { "container=lab", "NOTIFY_SOCKET=" ROOTFS_NOTIFY_SOCKET,
-                                            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                            "LANG=C.UTF-8", NULL };
-        _cleanup_fd_ int console = open(CONSOLE_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+                NULL };
+        _cleanup_fd_ int console =
+                open(CONSOLE_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         int r;
 
         r = cgroup_enter(setup->machine_cgroup);
@@ -196,7 +206,7 @@ static int notify_wait_ready(int fd, int pidfd) {
                 if (fds[1].revents)
                         return -ECHILD;
                 if (fds[0].revents && recv(fd, text, sizeof(text) - 1, 0) > 0 &&
-                    (g_str_has_prefix(text, "READY=1") || strstr(text, "\nREADY=1")))
+                        (g_str_has_prefix(text, "READY=1") || strstr(text, "\nREADY=1")))
                         return 0;
         }
 }
@@ -267,7 +277,8 @@ static int body_run(const Setup *setup, Lab *lab) {
         if (!(setup->options->flags & MACHINE_OFFLINE) && !machine_wait_online(machine)) {
                 g_printerr("machine: not online\n");
                 program_show((const char *const[]){ "ip", "address", NULL });
-                program_show((const char *const[]){ "journalctl", "--no-pager", "-n", "200", NULL });
+                program_show(
+                        (const char *const[]){ "journalctl", "--no-pager", "-n", "200", NULL });
                 return EXIT_FAILURE;
         }
         if (g_getenv("TALPID_MACHINE_SHELL"))
@@ -324,8 +335,8 @@ static int director_run(const Setup *setup) {
         _cleanup_fd_ int pidfd = -1;
         g_autoptr(Lab) lab = NULL;
 
-        if (lab_new(setup->agent_fd, setup->netns_fds, &lab) < 0 || rootfs_build(setup->options) < 0 ||
-            machine_boot(setup, &pidfd) < 0)
+        if (lab_new(setup->agent_fd, setup->netns_fds, &lab) < 0 ||
+                rootfs_build(setup->options) < 0 || machine_boot(setup, &pidfd) < 0)
                 return EXIT_FAILURE;
         return machine_enter(setup, pidfd, lab);
 }
@@ -370,7 +381,7 @@ static int outer_protect(void) {
         if (r < 0)
                 return r;
         if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &closed, sizeof(closed)) < 0 ||
-            mount_setattr(AT_FDCWD, cgroups, 0, &open_again, sizeof(open_again)) < 0)
+                mount_setattr(AT_FDCWD, cgroups, 0, &open_again, sizeof(open_again)) < 0)
                 return -errno;
         return 0;
 }
@@ -385,7 +396,7 @@ static int lab_mount(void) {
         if (r < 0)
                 return failed("read-only mounts", r);
         if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL) < 0 ||
-            mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") < 0)
+                mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") < 0)
                 return failed("lab's mounts", -errno);
         if (mkdir("/run/lab", 0755) < 0 || mkdir("/run/netns", 0755) < 0)
                 return failed("/run", -errno);
@@ -402,7 +413,9 @@ static int internet_start(const Setup *setup) {
         pid = fork();
         if (pid == 0) {
                 (void)fd_close(fds[0]);
-                r = setns(setup->netns_fds[LAB_INTERNET], CLONE_NEWNET) < 0 ? -errno : internet_serve(fds[1]);
+                r = setns(setup->netns_fds[LAB_INTERNET], CLONE_NEWNET) < 0
+                            ? -errno
+                            : internet_serve(fds[1]);
                 (void)failed("internet", r);
                 _exit(EXIT_FAILURE);
         }
@@ -420,7 +433,7 @@ static int lab_serve(Setup *setup) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
                 return failed("prctl", -errno);
         if (cgroup_enter(setup->lab_cgroup) < 0 || lab_mount() < 0 || spaces_make(setup) < 0 ||
-            internet_start(setup) < 0)
+                internet_start(setup) < 0)
                 return EXIT_FAILURE;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
                 return failed("socketpair", -errno);
@@ -459,7 +472,8 @@ static int cgroups_make(Setup *setup, pid_t owner) {
 
 /* Ends the lab when the test program ends, whatever ended it. */
 static int lab_wait(pid_t lab, int lab_pidfd, int owner_pidfd) {
-        struct pollfd fds[] = { { .fd = lab_pidfd, .events = POLLIN }, { .fd = owner_pidfd, .events = POLLIN } };
+        struct pollfd fds[] = { { .fd = lab_pidfd, .events = POLLIN },
+                { .fd = owner_pidfd, .events = POLLIN } };
 
         while (!fds[0].revents && !fds[1].revents)
                 if (poll(fds, G_N_ELEMENTS(fds), -1) < 0 && errno != EINTR)
@@ -491,7 +505,8 @@ static int janitor_run(Setup *setup, pid_t owner, int owner_pidfd) {
         return status;
 }
 
-int machine_main(int argc, char **argv, const MachineOptions *options, MachineBody body, void *user) {
+int machine_main(
+        int argc, char **argv, const MachineOptions *options, MachineBody body, void *user) {
         _cleanup_fd_ int owner_pidfd = pidfd_open(getpid(), 0);
         g_autofree char *directory = g_get_current_dir();
         Setup setup = {

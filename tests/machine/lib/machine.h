@@ -34,16 +34,16 @@
 typedef struct Machine Machine;
 
 typedef enum MachineFlags {
-        MACHINE_NETWORKD = 1 << 0,       /* networkd in place of NetworkManager */
-        MACHINE_RESOLVED = 1 << 1,       /* needs fetch-packages to have run */
-        MACHINE_OFFLINE = 1 << 2,        /* nothing configures wan0 and wan1 */
+        MACHINE_NETWORKD = 1 << 0, /* networkd in place of NetworkManager */
+        MACHINE_RESOLVED = 1 << 1, /* needs fetch-packages to have run */
+        MACHINE_OFFLINE = 1 << 2,  /* nothing configures wan0 and wan1 */
 } MachineFlags;
 
 /* All zero is a desktop with NetworkManager and without the project. */
 typedef struct MachineOptions {
         MachineFlags flags;
-        const char *install_from;        /* meson build directory to install; NULL none */
-        const char *const *binds;        /* more directories to show inside, read-only; NULL-terminated */
+        const char *install_from; /* meson build directory to install; NULL none */
+        const char *const *binds; /* more directories to show inside, read-only; NULL-terminated */
         int (*prepare)(const char *root); /* last touch to the files before boot */
 } MachineOptions;
 
@@ -60,7 +60,8 @@ typedef bool (*MachineCondition)(void *user);
  * Return: what the body returned, 128 + signal, or EXIT_FAILURE when the
  * machine did not boot (the reason is on stderr).
  */
-int machine_main(int argc, char **argv, const MachineOptions *options, MachineBody body, void *user);
+int machine_main(
+        int argc, char **argv, const MachineOptions *options, MachineBody body, void *user);
 
 Lab *machine_get_lab(Machine *machine);
 

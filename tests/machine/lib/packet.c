@@ -50,8 +50,8 @@ static void v4_parse(const uint8_t *bytes, size_t n_bytes, Packet *packet) {
 }
 
 static bool v6_is_extension(uint8_t protocol) {
-        return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_DSTOPTS ||
-               protocol == IPPROTO_FRAGMENT;
+        return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
+               protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_FRAGMENT;
 }
 
 /* Extension headers: RFC 8200, section 4. */
@@ -88,7 +88,8 @@ void packet_parse(uint16_t ethertype, const uint8_t *bytes, size_t n_bytes, Pack
 static bool address_is(int family, const uint8_t bytes[static 16], const char *text) {
         uint8_t wanted[16] = {};
 
-        return family == (strchr(text, ':') ? AF_INET6 : AF_INET) && inet_pton(family, text, wanted) == 1 &&
+        return family == (strchr(text, ':') ? AF_INET6 : AF_INET) &&
+               inet_pton(family, text, wanted) == 1 &&
                memcmp(bytes, wanted, family == AF_INET6 ? 16 : 4) == 0;
 }
 
@@ -124,8 +125,9 @@ char *packet_format(const Packet *packet) {
         (void)inet_ntop(packet->family, packet->source, source, sizeof(source));
         (void)inet_ntop(packet->family, packet->destination, destination, sizeof(destination));
         if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6)
-                return g_strdup_printf("%s %u %s > %s %s", protocol_name(packet, protocol), packet->icmp_type, source,
-                                       destination, way);
-        return g_strdup_printf("%s %s:%u > %s:%u %s%s", protocol_name(packet, protocol), source, packet->source_port,
-                               destination, packet->destination_port, way, packet->fragment ? " fragment" : "");
+                return g_strdup_printf("%s %u %s > %s %s", protocol_name(packet, protocol),
+                        packet->icmp_type, source, destination, way);
+        return g_strdup_printf("%s %s:%u > %s:%u %s%s", protocol_name(packet, protocol), source,
+                packet->source_port, destination, packet->destination_port, way,
+                packet->fragment ? " fragment" : "");
 }

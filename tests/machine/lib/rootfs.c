@@ -31,13 +31,14 @@ typedef struct Link {
 #define UNITS "/etc/systemd/system/"
 #define SHIPPED "/lib/systemd/system/"
 
-#define CONNECTION(name, metric)                                                                        \
-        "[connection]\nid=" name "\ntype=ethernet\ninterface-name=" name "\n"                           \
-        "[ipv4]\nmethod=auto\nroute-metric=" metric "\n"                                                \
+#define CONNECTION(name, metric)                                                                   \
+        "[connection]\nid=" name "\ntype=ethernet\ninterface-name=" name "\n"                      \
+        "[ipv4]\nmethod=auto\nroute-metric=" metric "\n"                                           \
         "[ipv6]\nmethod=auto\nroute-metric=" metric "\naddr-gen-mode=eui64\nip6-privacy=0\n"
 
-#define NETWORK(name, metric)                                                                           \
-        "[Match]\nName=" name "\n[Network]\nDHCP=yes\nIPv6AcceptRA=yes\nIPv6PrivacyExtensions=no\n"     \
+#define NETWORK(name, metric)                                                                      \
+        "[Match]\nName=" name                                                                      \
+        "\n[Network]\nDHCP=yes\nIPv6AcceptRA=yes\nIPv6PrivacyExtensions=no\n"                      \
         "[DHCPv4]\nRouteMetric=" metric "\n[IPv6AcceptRA]\nRouteMetric=" metric "\n"
 
 /* Directories of which nothing shows through from the outer machine. */
@@ -59,28 +60,34 @@ static const File common_files[] = {
         { "/etc/hostname", 0644, "machine\n" },
         { "/etc/hosts", 0644, "127.0.0.1 localhost machine\n::1 localhost machine\n" },
         { "/etc/resolv.conf", 0644, "# nobody has written here yet\n" },
-        { "/etc/systemd/journald.conf.d/lab.conf", 0644, "[Journal]\nStorage=volatile\nRateLimitBurst=0\n" },
+        { "/etc/systemd/journald.conf.d/lab.conf", 0644,
+                "[Journal]\nStorage=volatile\nRateLimitBurst=0\n" },
         /* Boot creates and never removes: the overlay has nothing to clean. */
         { UNITS "systemd-tmpfiles-setup.service.d/lab.conf", 0644,
-          "[Service]\nExecStart=\nExecStart=systemd-tmpfiles --create --boot --exclude-prefix=/dev\n" },
+                "[Service]\nExecStart=\nExecStart=systemd-tmpfiles --create --boot "
+                "--exclude-prefix=/dev\n" },
         { "/etc/pam.d/lab-session", 0644,
-          "account required pam_permit.so\nsession required pam_systemd.so\n" },
+                "account required pam_permit.so\nsession required pam_systemd.so\n" },
 };
 
 static const File network_manager_files[] = {
-        { "/etc/NetworkManager/system-connections/wan0.nmconnection", 0600, CONNECTION("wan0", "100") },
-        { "/etc/NetworkManager/system-connections/wan1.nmconnection", 0600, CONNECTION("wan1", "101") },
+        { "/etc/NetworkManager/system-connections/wan0.nmconnection", 0600,
+                CONNECTION("wan0", "100") },
+        { "/etc/NetworkManager/system-connections/wan1.nmconnection", 0600,
+                CONNECTION("wan1", "101") },
 };
 
 /* resolvconf of systemd-resolved breaks NetworkManager's own writing, hence the plain file. */
 static const File network_manager_plain[] = {
         { "/etc/NetworkManager/NetworkManager.conf", 0644,
-          "[main]\nplugins=keyfile\nno-auto-default=*\ndns=default\nrc-manager=file\n[connectivity]\nenabled=false\n" },
+                "[main]\nplugins=keyfile\nno-auto-default=*\ndns=default\nrc-manager=file\n["
+                "connectivity]\nenabled=false\n" },
 };
 
 static const File network_manager_resolved[] = {
         { "/etc/NetworkManager/NetworkManager.conf", 0644,
-          "[main]\nplugins=keyfile\nno-auto-default=*\ndns=systemd-resolved\n[connectivity]\nenabled=false\n" },
+                "[main]\nplugins=keyfile\nno-auto-default=*\ndns=systemd-resolved\n[connectivity]"
+                "\nenabled=false\n" },
 };
 
 static const File networkd_files[] = {
@@ -95,19 +102,23 @@ static const Link common_links[] = {
 };
 
 static const Link network_manager_links[] = {
-        { UNITS "multi-user.target.wants/NetworkManager.service", SHIPPED "NetworkManager.service" },
-        { UNITS "dbus-org.freedesktop.nm-dispatcher.service", SHIPPED "NetworkManager-dispatcher.service" },
+        { UNITS "multi-user.target.wants/NetworkManager.service",
+                SHIPPED "NetworkManager.service" },
+        { UNITS "dbus-org.freedesktop.nm-dispatcher.service",
+                SHIPPED "NetworkManager-dispatcher.service" },
 };
 
 static const Link networkd_links[] = {
-        { UNITS "multi-user.target.wants/systemd-networkd.service", SHIPPED "systemd-networkd.service" },
+        { UNITS "multi-user.target.wants/systemd-networkd.service",
+                SHIPPED "systemd-networkd.service" },
         { UNITS "sockets.target.wants/systemd-networkd.socket", SHIPPED "systemd-networkd.socket" },
         { UNITS "dbus-org.freedesktop.network1.service", SHIPPED "systemd-networkd.service" },
 };
 
 static const Link resolved_links[] = {
         { "/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf" },
-        { UNITS "sysinit.target.wants/systemd-resolved.service", SHIPPED "systemd-resolved.service" },
+        { UNITS "sysinit.target.wants/systemd-resolved.service",
+                SHIPPED "systemd-resolved.service" },
         { UNITS "dbus-org.freedesktop.resolve1.service", SHIPPED "systemd-resolved.service" },
 };
 
@@ -237,12 +248,14 @@ static int layers_mount(void) {
         r = opaque_make();
         if (r < 0)
                 return r;
-        if (mount("overlay", ROOTFS_PATH, "overlay", 0, "lowerdir=/,upperdir=" UPPER ",workdir=" WORK) < 0)
+        if (mount("overlay", ROOTFS_PATH, "overlay", 0,
+                    "lowerdir=/,upperdir=" UPPER ",workdir=" WORK) < 0)
                 return failed("overlay", -errno);
         return 0;
 }
 
-/* Drops lines with our names or numbers, then adds ours. Field 2 of passwd and group is the number. */
+/* Drops lines with our names or numbers, then adds ours. Field 2 of passwd and group is the number.
+ */
 static int users_write_to(const char *path, mode_t mode, int number_field, const char *ours) {
         g_autofree char *full = g_strconcat(ROOTFS_PATH, path, NULL);
         g_autoptr(GString) text = g_string_new(NULL);
@@ -254,10 +267,11 @@ static int users_write_to(const char *path, mode_t mode, int number_field, const
         lines = g_strsplit(old, "\n", -1);
         for (char **line = lines; *line; line++) {
                 g_auto(GStrv) fields = g_strsplit(*line, ":", -1);
-                const char *number = number_field && g_strv_length(fields) > 2 ? fields[number_field] : "";
+                const char *number =
+                        number_field && g_strv_length(fields) > 2 ? fields[number_field] : "";
 
                 if (!**line || g_str_equal(number, "1000") || g_str_equal(number, "1001") ||
-                    g_str_equal(fields[0], "alice") || g_str_equal(fields[0], "bob"))
+                        g_str_equal(fields[0], "alice") || g_str_equal(fields[0], "bob"))
                         continue;
                 g_string_append_printf(text, "%s\n", *line);
         }
@@ -279,13 +293,14 @@ static int users_make(void) {
         int r;
 
         r = users_write_to("/etc/passwd", 0644, 2,
-                           "alice:x:1000:1000::/home/alice:/bin/bash\nbob:x:1001:1001::/home/bob:/bin/bash\n");
+                "alice:x:1000:1000::/home/alice:/bin/bash\nbob:x:1001:1001::/home/bob:/bin/bash\n");
         if (r < 0)
                 return r;
         r = users_write_to("/etc/group", 0644, 2, "alice:x:1000:\nbob:x:1001:\n");
         if (r < 0)
                 return r;
-        r = users_write_to("/etc/shadow", 0640, 0, "alice::19000:0:99999:7:::\nbob::19000:0:99999:7:::\n");
+        r = users_write_to(
+                "/etc/shadow", 0640, 0, "alice::19000:0:99999:7:::\nbob::19000:0:99999:7:::\n");
         if (r < 0)
                 return r;
         r = home_make("alice", MACHINE_ALICE);
@@ -295,8 +310,8 @@ static int users_make(void) {
 }
 
 static int machine_id_write(void) {
-        g_autofree char *text = g_strdup_printf("%08x%08x%08x%08x\n", g_random_int(), g_random_int(), g_random_int(),
-                                                g_random_int());
+        g_autofree char *text = g_strdup_printf("%08x%08x%08x%08x\n", g_random_int(),
+                g_random_int(), g_random_int(), g_random_int());
 
         return file_write("/etc/machine-id", text, 0444);
 }
@@ -321,7 +336,8 @@ static int network_write(MachineFlags flags) {
         r = FILES_WRITE(network_manager_files);
         if (r < 0)
                 return r;
-        return flags & MACHINE_RESOLVED ? FILES_WRITE(network_manager_resolved) : FILES_WRITE(network_manager_plain);
+        return flags & MACHINE_RESOLVED ? FILES_WRITE(network_manager_resolved)
+                                        : FILES_WRITE(network_manager_plain);
 }
 
 static int program_run(const char *const *argv) {
@@ -333,14 +349,16 @@ static int program_run(const char *const *argv) {
                 return failed(argv[0], r);
         if (result.status == 0)
                 return 0;
-        g_printerr("machine: %s: exit status %d\n%s%s", argv[0], result.status, result.out, result.err);
+        g_printerr("machine: %s: exit status %d\n%s%s", argv[0], result.status, result.out,
+                result.err);
         return -EREMOTEIO;
 }
 
 /* Copied, not layered: overlayfs refuses a layer that lies inside another, as all of / does. */
 static int packages_install(MachineFlags flags) {
-        g_autofree char *path = g_build_filename(g_getenv("TALPID_MACHINE_PACKAGES") ?: MACHINE_PACKAGES,
-                                                 "systemd-resolved", ".", NULL);
+        g_autofree char *path =
+                g_build_filename(g_getenv("TALPID_MACHINE_PACKAGES") ?: MACHINE_PACKAGES,
+                        "systemd-resolved", ".", NULL);
 
         if (!(flags & MACHINE_RESOLVED))
                 return 0;
@@ -358,12 +376,13 @@ static int project_install(const char *build) {
 
         if (!build)
                 return 0;
-        /* meson writes a log beside the build, the only place outside that is open, and only now. */
+        /* meson writes a log beside the build, the only place outside that is open, and only now.
+         */
         if (mount(build, build, NULL, MS_BIND, NULL) < 0 ||
-            mount_setattr(AT_FDCWD, build, 0, &writable, sizeof(writable)) < 0)
+                mount_setattr(AT_FDCWD, build, 0, &writable, sizeof(writable)) < 0)
                 return failed(build, -errno);
-        r = program_run((const char *const[]){ "meson", "install", "--quiet", "--no-rebuild", "-C", build, "--destdir",
-                                               ROOTFS_PATH, NULL });
+        r = program_run((const char *const[]){ "meson", "install", "--quiet", "--no-rebuild", "-C",
+                build, "--destdir", ROOTFS_PATH, NULL });
         if (umount2(build, MNT_DETACH) < 0 && r == 0)
                 return failed(build, -errno);
         return r;
@@ -425,7 +444,8 @@ static int bind_mount(const char *source, const char *target) {
 static int self_bind(const char *target, unsigned long flags) {
         g_autofree char *full = g_strconcat(ROOTFS_PATH, target, NULL);
 
-        if (mount(full, full, NULL, MS_BIND, NULL) < 0 || mount(NULL, full, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
+        if (mount(full, full, NULL, MS_BIND, NULL) < 0 ||
+                mount(NULL, full, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
                 return failed(full, -errno);
         return 0;
 }
@@ -465,7 +485,8 @@ static int kernel_mount(void) {
 static int device_make(const char *path, unsigned minor_number, unsigned major_number) {
         g_autofree char *full = g_strconcat(ROOTFS_PATH, path, NULL);
 
-        if (mknod(full, S_IFCHR | 0666, makedev(major_number, minor_number)) < 0 || chmod(full, 0666) < 0)
+        if (mknod(full, S_IFCHR | 0666, makedev(major_number, minor_number)) < 0 ||
+                chmod(full, 0666) < 0)
                 return failed(full, -errno);
         return 0;
 }
@@ -476,8 +497,13 @@ static int devices_make(void) {
                 const char *path;
                 unsigned major_number, minor_number;
         } nodes[] = {
-                { "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 }, { "/dev/full", 1, 7 },     { "/dev/random", 1, 8 },
-                { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 }, { "/dev/net/tun", 10, 200 },
+                { "/dev/null", 1, 3 },
+                { "/dev/zero", 1, 5 },
+                { "/dev/full", 1, 7 },
+                { "/dev/random", 1, 8 },
+                { "/dev/urandom", 1, 9 },
+                { "/dev/tty", 5, 0 },
+                { "/dev/net/tun", 10, 200 },
         };
         int r;
 
@@ -485,14 +511,15 @@ static int devices_make(void) {
         if (r < 0)
                 return r;
         if (mkdir(ROOTFS_PATH "/dev/net", 0755) < 0 || mkdir(ROOTFS_PATH "/dev/pts", 0755) < 0 ||
-            mkdir(ROOTFS_PATH "/dev/shm", 0755) < 0)
+                mkdir(ROOTFS_PATH "/dev/shm", 0755) < 0)
                 return failed("/dev", -errno);
         for (size_t i = 0; i < G_N_ELEMENTS(nodes); i++) {
                 r = device_make(nodes[i].path, nodes[i].minor_number, nodes[i].major_number);
                 if (r < 0)
                         return r;
         }
-        r = fs_mount("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5");
+        r = fs_mount("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
+                "newinstance,ptmxmode=0666,mode=620,gid=5");
         if (r < 0)
                 return r;
         r = link_write("/dev/ptmx", "pts/ptmx");
@@ -539,9 +566,10 @@ int rootfs_enter(const char *notify, const char *const *binds) {
         r = volatile_mount(notify, binds);
         if (r < 0)
                 return r;
-        /* Both arguments the same: the old root lies on top and is taken away, see pivot_root(2). */
-        if (chdir(ROOTFS_PATH) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
-            chdir("/") < 0)
+        /* Both arguments the same: the old root lies on top and is taken away, see pivot_root(2).
+         */
+        if (chdir(ROOTFS_PATH) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+                umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
                 return failed("pivot_root", -errno);
         return sethostname("machine", strlen("machine")) < 0 ? -errno : 0;
 }
