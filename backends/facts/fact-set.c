@@ -12,10 +12,6 @@ static int compare_facts(const void *a, const void *b) {
         return fact_compare_key(a, b);
 }
 
-static int compare_changes(const void *a, const void *b) {
-        return fact_compare_key(&((const FactChange *)a)->fact, &((const FactChange *)b)->fact);
-}
-
 void fact_set_clear(FactSet *set) {
         array_clear(&set->facts);
 }
@@ -100,48 +96,95 @@ static int merge_one_by_one(FactSet *set, const Array *changes) {
         return 0;
 }
 
-/* Few changes cost less as searches and moves than as a new array; slots need their order. */
-static bool fits_one_by_one(const Array *changes) {
-        const FactChange *change;
+/* Few changes cost less as searches and moves than as a new array. */
+#define ONE_BY_ONE_MAX 8
 
-        if (changes->n <= 8)
-                return true;
-        ARRAY_FOREACH(change, changes) {
-                if (change->takes_slot)
-                        return true;
-        }
-        return false;
+static int compare_change_pointers(const void *a, const void *b) {
+        const FactChange *const *x = a, *const *y = b;
+
+        return fact_compare_key(&(*x)->fact, &(*y)->fact);
 }
 
-int fact_set_merge(FactSet *set, Array *changes) {
+/* What one change with takes_slot can take: a slot of routes, else a key. */
+static int compare_slots(const Fact *a, const Fact *b) {
+        if (a->kind == FACT_ROUTE && b->kind == FACT_ROUTE)
+                return route_compare_slot(&a->route, &b->route);
+        return fact_compare_key(a, b);
+}
+
+/* Pointers to @changes, by key; those of one key in their order. */
+static int sort_changes(const Array *changes, Array *ret) {
+        const FactChange *change;
+        int r;
+
+        r = array_reserve(ret, changes->n);
+        if (r < 0)
+                return r;
+        ARRAY_FOREACH(change, changes)
+        (void)array_append(ret, &change); /* room is reserved */
+        return array_sort(ret, compare_change_pointers);
+}
+
+/*
+ * Merges the @n changes of one slot, sorted, with what @old holds from *i on.
+ * Pointers grow with the order of the changes: what is before the last change
+ * that took the slot is gone.
+ */
+static void merge_slot(
+        const FactSet *old, size_t *i, const FactChange *const *sorted, size_t n, FactSet *ret) {
+        const Fact *facts = old->facts.items;
+        const FactChange *taker = NULL;
+
+        for (size_t k = 0; k < n; k++)
+                if (sorted[k]->takes_slot && (!taker || sorted[k] > taker))
+                        taker = sorted[k];
+
+        for (size_t k = 0; k < n; k++) {
+                const FactChange *change = sorted[k];
+
+                /* Of several changes to one key the last one counts. */
+                if (k + 1 < n && compare_change_pointers(&sorted[k], &sorted[k + 1]) == 0)
+                        continue;
+                for (; *i < old->facts.n && fact_compare_key(&facts[*i], &change->fact) < 0; ++*i)
+                        if (!taker)
+                                (void)array_append(&ret->facts, &facts[*i]); /* room is reserved */
+                if (*i < old->facts.n && fact_compare_key(&facts[*i], &change->fact) == 0)
+                        ++*i;
+                if (!change->removed && (!taker || change >= taker))
+                        (void)array_append(&ret->facts, &change->fact); /* room is reserved */
+        }
+        for (; *i < old->facts.n && compare_slots(&facts[*i], &sorted[0]->fact) == 0; ++*i)
+                if (!taker)
+                        (void)array_append(&ret->facts, &facts[*i]); /* room is reserved */
+}
+
+int fact_set_merge(FactSet *set, const Array *changes) {
         CLEANUP(fact_set_clear) FactSet merged = FACT_SET_INIT;
-        const Fact *facts;
-        const FactChange *c;
+        CLEANUP(array_clear) Array pointers = ARRAY_INIT(const FactChange *);
+        const FactChange *const *sorted;
+        const Fact *facts = set->facts.items;
         size_t i = 0;
         int r;
 
-        if (fits_one_by_one(changes))
+        if (changes->n <= ONE_BY_ONE_MAX)
                 return merge_one_by_one(set, changes);
 
-        r = array_sort(changes, compare_changes);
-        if (r < 0)
-                return r;
-        r = array_reserve(&merged.facts, set->facts.n + changes->n);
+        r = sort_changes(changes, &pointers);
+        if (r >= 0)
+                r = array_reserve(&merged.facts, set->facts.n + changes->n);
         if (r < 0)
                 return r;
 
-        facts = set->facts.items;
-        c = changes->items;
-        for (size_t k = 0; k < changes->n; k++) {
-                /* Of several changes to one key the last one counts. */
-                if (k + 1 < changes->n && compare_changes(&c[k], &c[k + 1]) == 0)
-                        continue;
-                while (i < set->facts.n && fact_compare_key(&facts[i], &c[k].fact) < 0)
+        sorted = pointers.items;
+        for (size_t k = 0, n; k < pointers.n; k += n) {
+                const Fact *first = &sorted[k]->fact;
+
+                for (n = 1; k + n < pointers.n; n++)
+                        if (compare_slots(first, &sorted[k + n]->fact) != 0)
+                                break;
+                while (i < set->facts.n && compare_slots(&facts[i], first) < 0)
                         (void)array_append(&merged.facts, &facts[i++]); /* room is reserved */
-                if (i < set->facts.n && fact_compare_key(&facts[i], &c[k].fact) == 0)
-                        i++;
-                if (!c[k].removed)
-                        (void)array_append(&merged.facts, &c[k].fact); /* room is reserved */
+                merge_slot(set, &i, sorted + k, n, &merged);
         }
         while (i < set->facts.n)
                 (void)array_append(&merged.facts, &facts[i++]); /* room is reserved */

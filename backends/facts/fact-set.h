@@ -50,8 +50,8 @@ int fact_set_append(FactSet *set, const Fact *fact);
 /* Sorts after appends; of equal keys the first appended stays. Return: 0; -ENOMEM. */
 int fact_set_sort(FactSet *set);
 
-/* Applies @changes (an Array of FactChange, sorted here) in their order. Return: 0; -ENOMEM. */
-int fact_set_merge(FactSet *set, Array *changes);
+/* Applies @changes (an Array of FactChange) in their order. Return: 0; -ENOMEM. */
+int fact_set_merge(FactSet *set, const Array *changes);
 
 /* The first fact of @kind; *ret_n says how many follow each other. */
 const Fact *fact_set_of_kind(const FactSet *set, FactKind kind, size_t *ret_n);

@@ -140,6 +140,83 @@ static void test_replacement_takes_the_slot(void) {
         check_takes_slot(50);
 }
 
+/* What the documentation of takes_slot says, in so many words. */
+static void apply_plainly(FactSet *set, const FactChange *change) {
+        for (size_t i = set->facts.n; change->takes_slot && i > 0; i--) {
+                const Fact *fact = array_at(&set->facts, i - 1);
+
+                if (fact->kind == FACT_ROUTE &&
+                        route_compare_slot(&fact->route, &change->fact.route) == 0)
+                        array_remove(&set->facts, i - 1);
+        }
+        if (change->removed)
+                (void)fact_set_remove(set, &change->fact);
+        else
+                g_assert_cmpint(fact_set_put(set, &change->fact), ==, 0);
+}
+
+static void test_taken_slots_merge_in_order(void) {
+        for (unsigned round = 0; round < 500; round++) {
+                FactSet plain = FACT_SET_INIT, merged = FACT_SET_INIT;
+                Array changes = ARRAY_INIT(FactChange);
+
+                for (unsigned i = 0; i < 100; i++) {
+                        FactChange change = {
+                                .fact = route_fact((uint32_t)g_test_rand_int_range(0, 4),
+                                        g_test_rand_bit() ? OURS_PROTOCOL : RTPROT_STATIC,
+                                        (uint32_t)g_test_rand_int_range(1, 5)),
+                                .removed = g_test_rand_bit(),
+                                .takes_slot = g_test_rand_int_range(0, 8) == 0,
+                        };
+
+                        if (i % 3 == 0)
+                                change = (FactChange){ .fact = random_fact() };
+                        if (i == 40)
+                                g_assert_cmpint(fact_set_copy(&merged, &plain), ==, 0);
+                        if (i >= 40)
+                                g_assert_nonnull(array_append(&changes, &change));
+                        apply_plainly(&plain, &change);
+                }
+                g_assert_cmpint(fact_set_merge(&merged, &changes), ==, 0);
+
+                check_is_sorted(&merged);
+                g_assert_cmpuint(merged.facts.n, ==, plain.facts.n);
+                for (size_t i = 0; i < plain.facts.n; i++)
+                        g_assert_true(
+                                fact_equals(array_at(&merged.facts, i), array_at(&plain.facts, i)));
+                array_clear(&changes);
+                fact_set_clear(&merged);
+                fact_set_clear(&plain);
+        }
+}
+
+/* A hundred thousand changes that each take a slot cost about what plain ones do. */
+static void test_taken_slots_cost_no_more(void) {
+        double seconds[2];
+
+        for (int takes = 0; takes < 2; takes++) {
+                FactSet set = FACT_SET_INIT;
+                Array changes = ARRAY_INIT(FactChange);
+
+                for (uint32_t i = 0; i < 100000; i++) {
+                        FactChange change = { .fact = route_fact(i, RTPROT_STATIC, 1),
+                                .takes_slot = takes };
+
+                        g_assert_cmpint(fact_set_append(&set, &change.fact), ==, 0);
+                        g_assert_nonnull(array_append(&changes, &change));
+                }
+                g_assert_cmpint(fact_set_sort(&set), ==, 0);
+                g_test_timer_start();
+                g_assert_cmpint(fact_set_merge(&set, &changes), ==, 0);
+                seconds[takes] = g_test_timer_elapsed();
+                g_assert_cmpuint(set.facts.n, ==, 100000);
+                array_clear(&changes);
+                fact_set_clear(&set);
+        }
+        g_test_message("plain %f s, taking slots %f s", seconds[0], seconds[1]);
+        g_assert_cmpfloat(seconds[1], <, 10 * seconds[0] + 0.1);
+}
+
 static void test_walk_yields_every_key_once_in_order(void) {
         for (unsigned round = 0; round < 200; round++) {
                 FactSet a = FACT_SET_INIT, b = FACT_SET_INIT;
@@ -211,6 +288,8 @@ int main(int argc, char **argv) {
         g_test_add_func(
                 "/fact-set/merge-is-the-changes-one-by-one", test_merge_is_the_changes_one_by_one);
         g_test_add_func("/fact-set/replacement-takes-the-slot", test_replacement_takes_the_slot);
+        g_test_add_func("/fact-set/taken-slots-merge-in-order", test_taken_slots_merge_in_order);
+        g_test_add_func("/fact-set/taken-slots-cost-no-more", test_taken_slots_cost_no_more);
         g_test_add_func("/fact-set/walk-yields-every-key-once-in-order",
                 test_walk_yields_every_key_once_in_order);
         g_test_add_func("/fact-set/kinds-stand-together", test_kinds_stand_together);
