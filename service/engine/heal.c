@@ -16,26 +16,35 @@ static int fact_family(const Fact *fact) {
         return fact->kind == FACT_RULE ? fact->rule.family : fact->route.destination.family;
 }
 
-/* Return: the account @what belongs to, new if need be; NULL: no room, which counts as no limit. */
-static HealAccount *find_account(HealLedger *ledger, const Fact *what, usec_t now_usec) {
+static bool account_is_of(const HealAccount *account, const Fact *what) {
         uint32_t table = what->kind == FACT_ROUTE ? what->route.table : 0;
+
+        return account->kind == what->kind && account->family == fact_family(what) &&
+               account->table == table;
+}
+
+/*
+ * Return: the account @what belongs to, new if need be; the last one is shared
+ * by all that found no room. NULL: no memory for the first.
+ */
+static HealAccount *find_account(HealLedger *ledger, const Fact *what, usec_t now_usec) {
         HealAccount *account;
 
         ARRAY_FOREACH(account, &ledger->accounts) {
-                if (account->kind == what->kind && account->family == fact_family(what) &&
-                        account->table == table)
+                if (account_is_of(account, what))
                         return account;
         }
-        if (ledger->accounts.n >= HEAL_ACCOUNTS_MAX)
-                return NULL;
 
-        account = array_append(&ledger->accounts, NULL);
-        if (account)
-                *account = (HealAccount){ .kind = what->kind,
-                        .family = fact_family(what),
-                        .table = table,
-                        .n_left = HEAL_BURST,
-                        .refilled_usec = now_usec };
+        account = ledger->accounts.n < HEAL_ACCOUNTS_MAX ? array_append(&ledger->accounts, NULL)
+                                                         : NULL;
+        if (!account)
+                return ledger->accounts.n ? array_at(&ledger->accounts, ledger->accounts.n - 1)
+                                          : NULL;
+        *account = (HealAccount){ .kind = what->kind,
+                .family = fact_family(what),
+                .table = what->kind == FACT_ROUTE ? what->route.table : 0,
+                .n_left = HEAL_BURST,
+                .refilled_usec = now_usec };
         return account;
 }
 
@@ -52,7 +61,11 @@ bool heal_admit(HealLedger *ledger, const Fact *what, uint64_t turn, usec_t now_
         HealAccount *account = find_account(ledger, what, now_usec);
 
         *ret_new_fight = false;
-        if (!account || account->turn == turn)
+        if (!account) {
+                *ret_when_usec = now_usec + HEAL_PAUSE_MIN_USEC;
+                return false;
+        }
+        if (account->turn == turn)
                 return true;
 
         if (now_usec < account->paused_until_usec) {

@@ -9,7 +9,8 @@
  * undoing is a fight, which goes on with growing pauses and is lost for the
  * time being. An account that stays quiet is forgotten.
  *
- * The ledger owns its accounts; it holds at most HEAL_ACCOUNTS_MAX.
+ * The ledger owns its accounts; it holds at most HEAL_ACCOUNTS_MAX, and what
+ * finds no room in it shares the last of them: nothing heals without a limit.
  */
 
 #include <stdbool.h>

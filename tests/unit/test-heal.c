@@ -136,14 +136,17 @@ static void test_forgive(void) {
 }
 
 static void test_bound(void) {
+        unsigned n_admitted = 0;
         Case c = begin();
 
         for (uint32_t table = 0; table < 10 * HEAL_ACCOUNTS_MAX; table++, c.turn++) {
                 Fact fact = make_our_dead_end(table, "10.0.0.0/8", 1, RTN_THROW);
 
-                g_assert_true(admit(&c, &fact));
+                n_admitted += admit(&c, &fact);
         }
         g_assert_cmpuint(c.ledger.accounts.n, <=, HEAL_ACCOUNTS_MAX);
+        g_assert_cmpuint(n_admitted, ==, HEAL_ACCOUNTS_MAX + HEAL_BURST);
+        g_assert_true(heal_is_fighting(&c.ledger, c.now, &c.when));
         heal_ledger_clear(&c.ledger);
 }
 
@@ -157,6 +160,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/heal/ten-thousand-losses-of-one-turn-are-one", test_one_turn);
         g_test_add_func("/heal/peace-ends-a-fight", test_peace);
         g_test_add_func("/heal/refresh-forgives", test_forgive);
-        g_test_add_func("/heal/accounts-are-bounded", test_bound);
+        g_test_add_func("/heal/accounts-are-bounded-and-none-is-without-limit", test_bound);
         return g_test_run();
 }
