@@ -19,6 +19,7 @@
  */
 #define METRIC_TUNNEL 1
 #define METRIC_AROUND 1
+#define METRIC_INNER 1
 #define METRIC_LAN 2
 #define METRIC_LAN_OTHER_LINK 16 /* + ifindex: a second link into the same LAN */
 
@@ -144,40 +145,91 @@ static int put_rule(Build *build, int family) {
         return fact_set_append(build->facts, &fact);
 }
 
+/* Link-local addresses are on every link; the main table has them by their device. */
+static const Prefix link_local = { AF_INET6, 10, { 0xfe, 0x80 } };
+
+/* Whether all of @prefix is on-link in the tunnel: the VPN's own addresses. */
+static bool is_inner(const DesiredView *view, const Prefix *prefix) {
+        const Fact *facts;
+        size_t n;
+
+        facts = fact_set_of_kind(view->input.observed, FACT_LINK_ADDRESS, &n);
+        for (size_t i = 0; i < n; i++) {
+                Prefix inner = link_address_prefix(&facts[i].link_address);
+
+                if (view->has_tunnel_link &&
+                        facts[i].link_address.ifindex == view->tunnel_link.ifindex &&
+                        prefix_covers(&inner, prefix))
+                        return true;
+        }
+        return false;
+}
+
+/*
+ * A LAN may be wide enough, or made to be so, to cover the VPN's own inner
+ * addresses, its resolver first of all: these stay in the tunnel.
+ */
+static int put_inner(Build *build, int family) {
+        const DesiredView *view = build->view;
+        const Fact *facts;
+        size_t n;
+        int r = 0;
+
+        facts = fact_set_of_kind(view->input.observed, FACT_LINK_ADDRESS, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const LinkAddress *a = &facts[i].link_address;
+                Prefix prefix = link_address_prefix(a);
+                Route route = tunnel_table_route(view, prefix, METRIC_INNER);
+
+                if (prefix.family != family || !view->has_tunnel_link ||
+                        a->ifindex != view->tunnel_link.ifindex ||
+                        prefix_covers(&link_local, &prefix))
+                        continue;
+                if (view->tunnel[family_slot(family)] == TUNNEL_FAMILY_CARRIED) {
+                        route.ifindex = a->ifindex;
+                        route.mtu = view->input.intent->tunnel.mtu;
+                } else
+                        route.type = RTN_UNREACHABLE;
+                r = put_route(build, &route);
+        }
+        return r;
+}
+
+static bool is_lan(const DesiredView *view, const Link *link, const Prefix *prefix) {
+        return prefix_is_private(prefix) && link && (link->flags & IFF_UP) &&
+               !(link->flags & IFF_LOOPBACK) &&
+               strcmp(link->name, view->input.intent->tunnel.device) != 0 &&
+               link_is_tunnel(link) == LINK_TUNNEL_NO && !prefix_covers(&link_local, prefix) &&
+               !is_inner(view, prefix);
+}
+
 /*
  * The on-link private prefixes of all links but tunnels, by device and without
  * a gateway: what DHCP announces (option 121, a public prefix as local) has no
  * say here.
  */
 static int put_lan(Build *build, int family) {
-        static const Prefix link_local = { AF_INET6, 10, { 0xfe, 0x80 } };
         const DesiredView *view = build->view;
-        const DesiredInput *input = &view->input;
-        const DefaultRoute *best = &build->view->best[family_slot(family)];
+        const DefaultRoute *best = &view->best[family_slot(family)];
         const Fact *facts;
         size_t n;
-        int r = 0;
+        int r;
 
-        /* Link-local addresses are on every link; the main table has them by their device. */
-        if (family == AF_INET6)
+        r = put_inner(build, family);
+        if (r >= 0 && family == AF_INET6)
                 r = put_throw(build, &link_local);
 
-        facts = fact_set_of_kind(input->observed, FACT_LINK_ADDRESS, &n);
+        facts = fact_set_of_kind(view->input.observed, FACT_LINK_ADDRESS, &n);
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 const LinkAddress *a = &facts[i].link_address;
-                const Link *link = desired_find_link_by_index(input->observed, a->ifindex);
+                const Link *link = desired_find_link_by_index(view->input.observed, a->ifindex);
                 Prefix prefix = link_address_prefix(a);
                 Route route;
 
-                if (prefix.family != family || !prefix_is_private(&prefix) || !link ||
-                        !(link->flags & IFF_UP) || (link->flags & IFF_LOOPBACK) ||
-                        strcmp(link->name, input->intent->tunnel.device) == 0 ||
-                        link_is_tunnel(link) != LINK_TUNNEL_NO ||
-                        (family == AF_INET6 && prefix_covers(&link_local, &prefix)))
+                if (prefix.family != family || !is_lan(view, link, &prefix))
                         continue;
 
-                route = tunnel_table_route(
-                        build->view, prefix, METRIC_LAN_OTHER_LINK + link->ifindex);
+                route = tunnel_table_route(view, prefix, METRIC_LAN_OTHER_LINK + link->ifindex);
                 if (best->present && best->route.ifindex == link->ifindex)
                         route.metric = METRIC_LAN;
                 route.ifindex = link->ifindex;

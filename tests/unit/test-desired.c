@@ -285,6 +285,41 @@ static void test_lan_tunnels(void) {
         assert_in_tunnel(w, "10.7.0.2");
 }
 
+/* A wide LAN, an equal one and one inside: none gets at the VPN's resolver. */
+static void test_lan_around_tunnel(void) {
+        static const struct {
+                const char *address;
+                uint8_t length;
+        } lans[] = {
+                { "10.0.0.5", 8 }, { "10.64.7.5", 16 }, { "10.64.7.5", 24 }, { "10.64.7.5", 29 },
+                { "fd00::5", 8 }, { "fd64::5", 64 }, { "fd64::5", 126 },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(lans); i++) {
+                g_autoptr(World) w = world_new();
+
+                set_tunnel(w, /* fail_closed= */ true, /* allow_lan= */ true);
+                make_put(&w->observed, make_link_address(4, "10.64.7.2", 24));
+                make_put(&w->observed, make_link_address(4, "fd64::2", 64));
+                make_put(&w->observed, make_link_address(4, "fe80::2", 64));
+                make_put(&w->observed, make_link_address(2, lans[i].address, lans[i].length));
+                build(w);
+                assert_in_tunnel(w, "10.64.7.1");
+                assert_in_tunnel(w, "10.64.7.6");
+                assert_in_tunnel(w, "fd64::1");
+                g_assert_cmpint(look_up(w, "fe80::77")->type, ==, RTN_THROW);
+                g_assert_cmpuint(look_up(w, "192.168.1.77")->ifindex, ==, 2);
+                if (lans[i].length == 8 && i == 0)
+                        g_assert_cmpuint(look_up(w, "10.1.1.1")->ifindex, ==, 2);
+
+                /* Nor while the device is down, which leaves its IPv4 addresses. */
+                make_put(&w->observed, make_link(4, "wg0", "wireguard", 0));
+                build(w);
+                g_assert_cmpint(look_up(w, "10.64.7.1")->type, ==, RTN_UNREACHABLE);
+                g_assert_cmpint(look_up(w, "fd64::1")->type, ==, RTN_UNREACHABLE);
+        }
+}
+
 static void test_lan_twice(void) {
         g_autoptr(World) w = world_new();
 
@@ -481,6 +516,7 @@ int main(int argc, char **argv) {
                 { "public-prefix-announced-as-local-stays-in-the-tunnel", test_lan_public },
                 { "option-121-stays-in-the-tunnel", test_lan_option_121 },
                 { "other-tunnels-are-no-lan", test_lan_tunnels },
+                { "vpn-s-own-addresses-stay-in-the-tunnel-whatever-the-lan", test_lan_around_tunnel },
                 { "lan-on-two-links-goes-by-the-default", test_lan_twice },
                 { "bypass-of-everything-does-not-open-a-closed-end", test_bypass_of_all },
                 { "symbolic-follows-the-default", test_symbolic },
