@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 
 #include "tests/machine/lib/descriptor.h"
@@ -93,6 +94,37 @@ int capture_start(Lab *lab, LabSpace space, const char *ifname, Capture **ret) {
                 return r;
         *ret = g_steal_pointer(&capture);
         return 0;
+}
+
+/* The data of a SOCK_DGRAM packet socket begins with the network header. */
+int capture_narrow(Capture *capture, const char *v4, const char *v6) {
+        enum { IPV4 = 4, IPV6 = 6, ACCEPT = 14, DROP = 15 };
+        uint32_t to_v4, to_v6[4];
+
+        if (inet_pton(AF_INET, v4, &to_v4) != 1 || inet_pton(AF_INET6, v6, to_v6) != 1)
+                return -EINVAL;
+
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PROTOCOL)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MARKER_ETHERTYPE, ACCEPT - 2, 0),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, IPV4 - 3, 0),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, IPV6 - 4, DROP - 4),
+                [IPV4] = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(to_v4), ACCEPT - 6, DROP - 6),
+                [IPV6] = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 24),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(to_v6[0]), 0, DROP - 8),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 28),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(to_v6[1]), 0, DROP - 10),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 32),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(to_v6[2]), 0, DROP - 12),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 36),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(to_v6[3]), 0, DROP - 14),
+                [ACCEPT] = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+                [DROP] = BPF_STMT(BPF_RET | BPF_K, 0),
+        };
+        const struct sock_fprog program = { G_N_ELEMENTS(code), code };
+
+        return setsockopt(capture->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
 }
 
 static void capture_add(Capture *capture, const struct sockaddr_ll *address, const uint8_t *bytes, size_t n_bytes) {

@@ -45,6 +45,14 @@ typedef bool (*CapturePredicate)(const Packet *packet, void *user);
 int capture_start(Lab *lab, LabSpace space, const char *ifname, Capture **ret);
 
 /**
+ * capture_narrow() - collect only what goes to one of two addresses from now on
+ * @v4, @v6:    in text form
+ *
+ * The kernel leaves out the rest, so that floods of it fill no buffer.
+ */
+int capture_narrow(Capture *capture, const char *v4, const char *v6);
+
+/**
  * capture_sync() - wait until everything sent so far has been collected
  *
  * Sends a frame of the experimental ethertype along the link and waits for it.

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/*
+ * Nothing leaves outside of the tunnel while it changes: a flood of both
+ * families, from sockets older than the tunnel, goes on through every
+ * transition, with eyes on both ISPs' lines. Every test leaves both links
+ * online and no tunnel set.
+ *
+ * What leaks between the deletion of a rule and its healing is not looked at.
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/machine/lib/capture.h"
+#include "tests/machine/lib/check.h"
+#include "tests/machine/lib/client.h"
+
+#define RECONNECT_ROUNDS 64
+#define SETTLE_ROUNDS 300 /* what is looked at after each transition */
+#define PAUSE_NSEC 200000 /* between rounds: some thousand packets a second */
+#define N_KILLS 50
+
+/* One way to send: connected once and for all, again and again, or never. */
+typedef enum Connected {
+        CONNECTED_ONCE,
+        CONNECTED_AGAIN,
+        CONNECTED_NEVER,
+        CONNECTED_BOUND, /* once, from the address the ISP gave */
+        N_CONNECTED,
+} Connected;
+
+typedef struct Flood {
+        GThread *thread;
+        int fds[2][N_CONNECTED];
+        gint n_rounds, is_over; /* atomic */
+} Flood;
+
+typedef struct Leaks {
+        Machine *machine;
+        Lab *lab;
+        Client *client;
+        Capture *captures[2];
+        uint32_t mark;
+        Flood flood;
+} Leaks;
+
+static socklen_t internet_address(int slot, struct sockaddr_storage *ret) {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+
+        if (slot == 0) {
+                *v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(9) };
+                g_assert_cmpint(inet_pton(AF_INET, LAB_INTERNET_V4, &v4->sin_addr), ==, 1);
+                return sizeof(*v4);
+        }
+        *v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(9) };
+        g_assert_cmpint(inet_pton(AF_INET6, LAB_INTERNET_V6, &v6->sin6_addr), ==, 1);
+        return sizeof(*v6);
+}
+
+static void flood_once(const Flood *flood, int round) {
+        static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+        struct sockaddr_storage to;
+
+        for (int slot = 0; slot < 2; slot++) {
+                socklen_t n = internet_address(slot, &to);
+
+                for (int how = 0; how < N_CONNECTED; how++) {
+                        int fd = flood->fds[slot][how];
+
+                        if (how == CONNECTED_AGAIN && round % RECONNECT_ROUNDS == 0) {
+                                (void)connect(fd, &nowhere, sizeof(nowhere));
+                                (void)connect(fd, (struct sockaddr *)&to, n);
+                        }
+                        /* Refused is what most of them are to be. */
+                        if (how == CONNECTED_NEVER)
+                                (void)sendto(fd, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&to, n);
+                        else
+                                (void)send(fd, "x", 1, MSG_DONTWAIT);
+                }
+        }
+}
+
+static void *flood_run(void *user) {
+        static const struct timespec pause = { .tv_nsec = PAUSE_NSEC };
+        Flood *flood = user;
+
+        while (!g_atomic_int_get(&flood->is_over)) {
+                flood_once(flood, g_atomic_int_add(&flood->n_rounds, 1));
+                (void)ppoll(NULL, 0, &pause, NULL); /* the pace of the traffic */
+        }
+        return NULL;
+}
+
+static void flood_start(Flood *flood) {
+        struct sockaddr_storage to, own;
+
+        *flood = (Flood){ 0 };
+        for (int slot = 0; slot < 2; slot++) {
+                socklen_t n = internet_address(slot, &to), n_own = sizeof(own);
+
+                for (int how = 0; how < N_CONNECTED; how++) {
+                        int *fd = &flood->fds[slot][how];
+
+                        *fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+                        g_assert_cmpint(*fd, >=, 0);
+                        if (how == CONNECTED_BOUND) {
+                                CHECK_OK(getsockname(flood->fds[slot][CONNECTED_ONCE],
+                                        (struct sockaddr *)&own, &n_own));
+                                if (slot == 0)
+                                        ((struct sockaddr_in *)&own)->sin_port = 0;
+                                else
+                                        ((struct sockaddr_in6 *)&own)->sin6_port = 0;
+                                CHECK_OK(bind(*fd, (struct sockaddr *)&own, n_own));
+                        }
+                        if (how != CONNECTED_NEVER)
+                                CHECK_OK(connect(*fd, (struct sockaddr *)&to, n));
+                }
+        }
+        flood->thread = g_thread_new("flood", flood_run, flood);
+}
+
+static void flood_stop(Flood *flood) {
+        g_atomic_int_set(&flood->is_over, 1);
+        g_thread_join(flood->thread);
+        for (int slot = 0; slot < 2; slot++)
+                for (int how = 0; how < N_CONNECTED; how++)
+                        close(flood->fds[slot][how]);
+}
+
+typedef struct FloodWait {
+        Flood *flood;
+        int until;
+} FloodWait;
+
+static gboolean flood_is_there(void *user) {
+        FloodWait *wait = user;
+
+        if (g_atomic_int_get(&wait->flood->n_rounds) - wait->until < 0)
+                return G_SOURCE_CONTINUE;
+        wait->flood = NULL;
+        return G_SOURCE_REMOVE;
+}
+
+/* Lets @n rounds of packets go by; the main loop turns meanwhile. */
+static void flood_wait(Flood *flood, int n) {
+        FloodWait wait = { flood, g_atomic_int_get(&flood->n_rounds) + n };
+
+        (void)g_timeout_add(1, flood_is_there, &wait);
+        while (wait.flood)
+                (void)g_main_context_iteration(NULL, TRUE);
+}
+
+static int count_leaks(Leaks *f, int family) {
+        int n = 0;
+
+        for (int i = 0; i < 2; i++) {
+                int found = capture_count_to(f->captures[i],
+                        family == AF_INET ? LAB_INTERNET_V4 : LAB_INTERNET_V6);
+
+                g_assert_cmpint(found, >=, 0);
+                n += found;
+        }
+        return n;
+}
+
+/* Nothing was seen since the last look, nor is for a while now. */
+static void check(Leaks *f, const char *what) {
+        int n4, n6;
+
+        flood_wait(&f->flood, SETTLE_ROUNDS);
+        n4 = count_leaks(f, AF_INET);
+        n6 = count_leaks(f, AF_INET6);
+        g_test_message("%s: %d and %d packets leaked", what, n4, n6);
+        if (n4 + n6 > 0) {
+                g_autofree char *now = machine_run_ok("sh", "-c",
+                        "ip -4 rule; ip -6 rule; ip -4 route show table all proto talpid; ip -6 "
+                        "route show table all proto talpid",
+                        NULL);
+
+                g_error("%s: %d IPv4 and %d IPv6 packets leaked\n%s", what, n4, n6, now);
+        }
+}
+
+static void set_tunnel(Leaks *f, const char *device, const char *options) {
+        g_autofree char *arguments = g_strdup_printf("('%s', {'replace': <true>%s%s})", device,
+                *options ? ", " : "", options);
+
+        g_variant_unref(client_call_ok(f->client, "SetTunnel", arguments));
+}
+
+static void run(const char *script) {
+        g_free(machine_run_ok("sh", "-c", script, NULL));
+}
+
+/* The flood is there, the tunnel is set after it, and nothing leaks any more. */
+static void leaks_open(Leaks *f, Machine *machine) {
+        g_autoptr(GVariant) mark = NULL;
+
+        *f = (Leaks){ .machine = machine, .lab = machine_get_lab(machine) };
+        f->client = client_new(machine);
+        mark = client_property(f->client, "Mark");
+        f->mark = g_variant_get_uint32(mark);
+        CHECK_OK(lab_tunnel_up(f->lab, "wg0", f->mark));
+        for (int i = 0; i < 2; i++) {
+                CHECK_OK(capture_start(
+                        f->lab, i == 0 ? LAB_ISP0 : LAB_ISP1, "lan", &f->captures[i]));
+                CHECK_OK(capture_narrow(f->captures[i], LAB_INTERNET_V4, LAB_INTERNET_V6));
+        }
+        flood_start(&f->flood);
+        flood_wait(&f->flood, 50);
+        g_assert_cmpint(count_leaks(f, AF_INET), >, 0);
+        g_assert_cmpint(count_leaks(f, AF_INET6), >, 0);
+
+        set_tunnel(f, "wg0", "");
+        for (int i = 0; i < 2; i++)
+                CHECK_OK(capture_clear(f->captures[i]));
+        check(f, "SetTunnel has answered");
+}
+
+static void leaks_close(Leaks *f) {
+        flood_stop(&f->flood);
+        g_variant_unref(client_call_ok(f->client, "UnsetTunnel", "(" CLIENT_NO_OPTIONS ",)"));
+        for (int i = 0; i < 2; i++)
+                f->captures[i] = capture_stop(f->captures[i]);
+        (void)lab_tunnel_down(f->lab, "wg0"); /* some tests took it away */
+        g_assert_true(machine_wait_online(f->machine));
+        f->client = client_free(f->client);
+        check_answers(LAB_ISP0_V4, LAB_ISP0_V6);
+}
+
+static const char *const option_changes[] = {
+        "'ipv6': <false>",
+        "'ipv6': <true>",
+        "'ipv4': <false>",
+        "'allow-lan': <true>",
+        "'allow-lan': <true>, 'ipv6': <false>",
+        "'mtu': <uint32 1300>",
+        "'bypass': <['" LAB_RELAY_V4 "', '" LAB_RELAY_V6 "']>",
+        "'bypass': <['10.0.0.0/8', 'fd00::/8']>, 'allow-lan': <true>",
+        "'lifetime': <'client'>",
+        "",
+};
+
+static void test_options(Machine *machine) {
+        Leaks f;
+
+        leaks_open(&f, machine);
+        for (int round = 0; round < 3; round++)
+                for (size_t i = 0; i < G_N_ELEMENTS(option_changes); i++) {
+                        set_tunnel(&f, "wg0", option_changes[i]);
+                        check(&f, option_changes[i]);
+                }
+        leaks_close(&f);
+}
+
+static void test_replace(Machine *machine) {
+        Leaks f;
+
+        leaks_open(&f, machine);
+        CHECK_OK(lab_tunnel_up(f.lab, "wg1", f.mark));
+        for (int i = 0; i < 20; i++)
+                set_tunnel(&f, i % 2 ? "wg0" : "wg1", i % 3 ? "" : "'ipv6': <false>");
+        check(&f, "replaced twenty times");
+        set_tunnel(&f, "wg1", "");
+        CHECK_OK(lab_tunnel_down(f.lab, "wg0"));
+        check(&f, "the first device is gone");
+        CHECK_OK(lab_tunnel_down(f.lab, "wg1"));
+        check(&f, "the second device is gone");
+        leaks_close(&f);
+}
+
+static void test_device(Machine *machine) {
+        static const char *const scripts[] = {
+                "ip link set wg0 down",
+                "ip link set wg0 up",
+                "ip -4 address flush dev wg0",
+                "ip -6 address flush dev wg0",
+                "ip address add " LAB_TUNNEL_CLIENT_V4 "/32 dev wg0",
+                "ip address add " LAB_TUNNEL_CLIENT_V6 "/128 dev wg0 nodad",
+                "for i in $(seq 30); do ip link set wg0 down; ip link set wg0 up; done",
+                "ip link set wg0 down; ip link set wg0 name wg9; ip link set wg9 up",
+                "ip link set wg9 down; ip link set wg9 name wg0; ip link set wg0 up",
+                "ip link delete wg0",
+        };
+        Leaks f;
+
+        leaks_open(&f, machine);
+        for (size_t i = 0; i < G_N_ELEMENTS(scripts); i++) {
+                run(scripts[i]);
+                check(&f, scripts[i]);
+        }
+        for (int i = 0; i < 5; i++) {
+                CHECK_OK(lab_tunnel_up(f.lab, "wg0", f.mark));
+                check(&f, "the device is made again");
+                CHECK_OK(lab_tunnel_down(f.lab, "wg0"));
+                check(&f, "the device is deleted");
+        }
+        leaks_close(&f);
+}
+
+static void test_default_moves(Machine *machine) {
+        static const char *const scripts[] = {
+                "ip route add default via " LAB_ISP1_LAN_V4 " dev wan1 metric 1; "
+                "ip -6 route add default via " LAB_ISP1_LAN_V6 " dev wan1 metric 1",
+                "ip route replace default via " LAB_ISP0_LAN_V4 " dev wan0 metric 1",
+                "ip route del default metric 1; ip -6 route del default metric 1",
+                "ip route add 0.0.0.0/1 via " LAB_ISP0_LAN_V4 "; "
+                "ip route add 198.51.100.0/24 via " LAB_ISP0_LAN_V4 "; "
+                "ip -6 route add 2001:db8:ffff::/48 via " LAB_ISP0_LAN_V6,
+                "ip route del 0.0.0.0/1; ip route del 198.51.100.0/24; "
+                "ip -6 route del 2001:db8:ffff::/48",
+                "nmcli connection up wan1",
+                "nmcli connection up wan0",
+        };
+        static const LabSpace isps[] = { LAB_ISP0, LAB_ISP1 };
+        Leaks f;
+
+        leaks_open(&f, machine);
+        for (size_t i = 0; i < G_N_ELEMENTS(scripts); i++) {
+                run(scripts[i]);
+                check(&f, scripts[i]);
+        }
+        for (int i = 0; i < 2; i++) {
+                CHECK_OK(lab_cable_pull(f.lab, isps[i]));
+                check(&f, "a cable is pulled");
+        }
+        for (int i = 0; i < 2; i++) {
+                CHECK_OK(lab_cable_plug(f.lab, isps[1 - i]));
+                check(&f, "a cable is plugged");
+        }
+        g_assert_true(machine_wait_online(machine));
+        check(&f, "both links are online again");
+        leaks_close(&f);
+}
+
+/* Starts a killed service at once. */
+static void restart_fast(bool fast) {
+        run(fast ? "mkdir -p /run/systemd/system/talpid.service.d; printf "
+                   "'[Service]\\nRestartSec=0\\n' "
+                   ">/run/systemd/system/talpid.service.d/test.conf; systemctl daemon-reload"
+                 : "rm -r /run/systemd/system/talpid.service.d; systemctl daemon-reload");
+}
+
+typedef struct NewService {
+        Client *client;
+        pid_t old;
+} NewService;
+
+static bool is_new_service(void *user) {
+        NewService *wait = user;
+        pid_t pid = client_service_pid(wait->client);
+
+        return pid > 0 && pid != wait->old;
+}
+
+static void kill_service(Leaks *f) {
+        NewService wait = { f->client, client_service_pid(f->client) };
+
+        g_assert_cmpint(wait.old, >, 0);
+        CHECK_OK(kill(wait.old, SIGKILL));
+        g_assert_true(machine_wait_until(f->machine, is_new_service, &wait, MACHINE_WAIT_MSEC));
+}
+
+/* Sends a change and does not wait; SIGKILL comes @usec later. */
+static void change_and_kill(Leaks *f, unsigned i, int usec) {
+        const char *options = option_changes[i % G_N_ELEMENTS(option_changes)];
+        g_autofree char *arguments = g_strdup_printf("('%s', {'replace': <true>%s%s})",
+                g_test_rand_bit() ? "wg0" : "wg1", *options ? ", " : "", options);
+        const struct timespec moment = { .tv_nsec = usec * 1000L };
+
+        g_dbus_connection_call(client_get_bus(f->client), CLIENT_NAME, CLIENT_PATH, CLIENT_NAME,
+                "SetTunnel", g_variant_new_parsed(arguments), NULL, G_DBUS_CALL_FLAGS_NONE, -1,
+                NULL, NULL, NULL);
+        CHECK_OK(g_dbus_connection_flush_sync(client_get_bus(f->client), NULL, NULL) ? 0 : -EIO);
+        (void)ppoll(NULL, 0, &moment, NULL); /* the random moment */
+        kill_service(f);
+}
+
+/* The relay follows whichever of the two devices, of one key, spoke last. */
+static bool relay_answers(void *user) {
+        g_autofree char *answer = NULL;
+
+        return lab_ask(AF_INET, LAB_UDP, &answer) == 0 && strcmp(answer, LAB_RELAY_V4) == 0;
+}
+
+static void test_kills(Machine *machine) {
+        g_autoptr(GVariant) tunnel = NULL;
+        Leaks f;
+
+        restart_fast(true);
+        leaks_open(&f, machine);
+        CHECK_OK(lab_tunnel_up(f.lab, "wg1", f.mark));
+        for (unsigned i = 0; i < N_KILLS; i++) {
+                int usec = g_test_rand_int_range(0, 6000);
+
+                g_test_message("kill %u after %d us", i, usec);
+                change_and_kill(&f, i, usec);
+                if (i % 10 == 9)
+                        check(&f, "ten kills more");
+        }
+        /* It is in order again, whatever the kills left. */
+        set_tunnel(&f, "wg0", "");
+        check(&f, "set once more");
+        CHECK_OK(lab_tunnel_down(f.lab, "wg1"));
+        g_assert_true(machine_wait_until(machine, relay_answers, NULL, MACHINE_WAIT_MSEC));
+        check(&f, "the other device is gone");
+        leaks_close(&f);
+        restart_fast(false);
+}
+
+/* Stops the service, does harm, and kills it. */
+static void test_damaged_state(Machine *machine) {
+        static const char *const damages[] = {
+                ": >/run/talpid/state",
+                "echo nonsense >/run/talpid/state",
+                "head -c 20 /run/talpid/state >/run/talpid/x; cat /run/talpid/x >/run/talpid/state",
+                "head -c 100000 /dev/urandom >/run/talpid/state",
+                "rm /run/talpid/state",
+                "rm /run/talpid/state; mkdir /run/talpid/state",
+                "rmdir /run/talpid/state 2>/dev/null; rm -rf /run/talpid/bus",
+        };
+        Leaks f;
+
+        restart_fast(true);
+        leaks_open(&f, machine);
+        for (size_t i = 0; i < G_N_ELEMENTS(damages); i++) {
+                run("systemctl kill --signal=STOP talpid.service");
+                run(damages[i]);
+                kill_service(&f);
+                g_assert_true(client_wait_for_entry(f.client, "Tunnel", "device", "wg0"));
+                check(&f, damages[i]);
+        }
+        for (int i = 0; i < 5; i++) {
+                run("systemctl restart talpid.service");
+                check(&f, "restarted");
+        }
+        run("systemctl stop talpid.service");
+        check(&f, "stopped");
+        leaks_close(&f);
+        restart_fast(false);
+}
+
+static const CheckCase cases[] = {
+        { "/leaks/none-when-options-change", test_options },
+        { "/leaks/none-when-the-tunnel-moves-to-another-device", test_replace },
+        { "/leaks/none-when-the-device-goes-down-up-away-and-comes-back", test_device },
+        { "/leaks/none-when-the-default-route-moves-and-cables-are-pulled", test_default_moves },
+        { "/leaks/none-when-the-service-is-killed-at-any-moment-of-a-change", test_kills },
+        { "/leaks/none-when-the-saved-state-is-damaged", test_damaged_state },
+};
+
+int main(int argc, char **argv) {
+        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR,
+                .prepare = client_prepare);
+}
