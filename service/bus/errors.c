@@ -18,6 +18,7 @@ static const char *const refusal_names[_REFUSAL_CODE_MAX] = {
         [REFUSAL_NOT_SUPPORTED] = SD_BUS_ERROR_NOT_SUPPORTED,
         [REFUSAL_NO_SUCH_LINK] = ERROR_PREFIX "NoSuchLink",
         [REFUSAL_NO_SUCH_ROUTE] = ERROR_PREFIX "NoSuchRoute",
+        [REFUSAL_NO_SUCH_SELECTOR] = ERROR_PREFIX "NoSuchSelector",
         [REFUSAL_ROUTE_EXISTS] = ERROR_PREFIX "RouteExists",
         [REFUSAL_TUNNEL_EXISTS] = ERROR_PREFIX "TunnelExists",
         [REFUSAL_NO_TUNNEL] = ERROR_PREFIX "NoTunnel",

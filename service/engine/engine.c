@@ -153,17 +153,21 @@ static int try_candidate(Engine *engine, Intent *candidate, Refusal *why) {
 
 static void log_intent_change(const Intent *intent, const IntentChange *change) {
         static const char *const verbs[] = {
-                [INTENT_ADD_ROUTES] = "Routes added",
-                [INTENT_REMOVE_ROUTES] = "Routes removed",
-                [INTENT_CLEAR_ROUTES] = "Routes cleared",
-                [INTENT_SET_TUNNEL] = "Tunnel set",
-                [INTENT_UNSET_TUNNEL] = "Tunnel unset",
-                [INTENT_DROP_CLIENT] = "Client gone",
+                [INTENT_ADD_ROUTES] = "Routes added by",
+                [INTENT_REMOVE_ROUTES] = "Routes removed by",
+                [INTENT_CLEAR_ROUTES] = "Routes cleared by",
+                [INTENT_SET_TUNNEL] = "Tunnel set by",
+                [INTENT_UNSET_TUNNEL] = "Tunnel unset by",
+                [INTENT_DROP_CLIENT] = "Everything taken back of",
         };
+        bool of_tunnel = change->kind == INTENT_SET_TUNNEL || change->kind == INTENT_UNSET_TUNNEL;
+        char routes[32];
 
-        log_info("%s by user %u%s%s%s%s; %zu routes now", verbs[change->kind], change->owner.uid,
+        (void)snprintf(routes, sizeof(routes), "; routes now: %zu", intent->routes.n);
+        log_info("%s user %u%s%s%s%s%s", verbs[change->kind], change->owner.uid,
                 change->owner.name[0] ? ", client " : "", change->owner.name,
-                change->tunnel.device[0] ? ": " : "", change->tunnel.device, intent->routes.n);
+                change->tunnel.device[0] ? ": " : "", change->tunnel.device,
+                of_tunnel ? "" : routes);
 }
 
 /* Appends the routes of @a that @b lacks; both are sorted. */
@@ -342,10 +346,10 @@ static void tell_defaults(Engine *engine, uint32_t *mask) {
                         reconciler_wake_at(&engine->reconciler, when);
                         continue;
                 case FOLD_TELL:
-                        log_info("Default route of %s %s: %s%s%s", family_name(families[i]), reason,
-                                before.present ? before.device : "none", " -> ",
+                        log_info("Default route of %s: %s, was %s (%s)", family_name(families[i]),
                                 engine->folds[i].told.present ? engine->folds[i].told.device
-                                                              : "none");
+                                                              : "none",
+                                before.present ? before.device : "none", reason);
                         if (engine->observer.on_default_route)
                                 engine->observer.on_default_route(families[i], &before,
                                         &engine->folds[i].told, reason, engine->observer.userdata);

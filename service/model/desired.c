@@ -414,14 +414,24 @@ int desired_build(const DesiredView *view, FactSet *ret) {
         return r < 0 ? r : fact_set_sort(ret);
 }
 
+static int check_tunnel_device(const FactSet *observed, const char *device, Refusal *why) {
+        const Link *link = desired_find_link(observed, device);
+
+        if (!link)
+                return refusal_set(why, REFUSAL_NO_SUCH_LINK,
+                        "there is no device '%s': create the tunnel device first", device);
+        if (link->flags & IFF_LOOPBACK)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "device '%s' is the loopback, which leads nowhere: name a tunnel device",
+                        device);
+        return 0;
+}
+
 int desired_check(const FactSet *observed, const IntentChange *change, Refusal *why) {
         const WantedRoute *wanted;
 
-        if (change->kind == INTENT_SET_TUNNEL &&
-                !desired_find_link(observed, change->tunnel.device))
-                return refusal_set(why, REFUSAL_NO_SUCH_LINK,
-                        "there is no device '%s': create the tunnel device first",
-                        change->tunnel.device);
+        if (change->kind == INTENT_SET_TUNNEL)
+                return check_tunnel_device(observed, change->tunnel.device, why);
 
         if (change->kind != INTENT_ADD_ROUTES)
                 return 0;

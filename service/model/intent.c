@@ -87,11 +87,14 @@ void intent_clear(Intent *intent) {
         array_clear(&intent->owners);
         array_clear(&intent->routes);
         wanted_tunnel_clear(&intent->tunnel);
+        split_clear(&intent->split);
 }
 
 int intent_copy(Intent *to, const Intent *from) {
         if (array_copy(&to->owners, &from->owners) < 0 ||
                 array_copy(&to->routes, &from->routes) < 0)
+                return -ENOMEM;
+        if (split_copy(&to->split, &from->split) < 0)
                 return -ENOMEM;
         return wanted_tunnel_copy(&to->tunnel, &from->tunnel);
 }
@@ -101,7 +104,8 @@ bool intent_has_tunnel(const Intent *intent) {
 }
 
 bool intent_is_empty(const Intent *intent) {
-        return intent->routes.n == 0 && !intent_has_tunnel(intent);
+        return intent->routes.n == 0 && !intent_has_tunnel(intent) &&
+               split_is_empty(&intent->split);
 }
 
 const Owner *intent_owner(const Intent *intent, uint32_t index) {
@@ -116,62 +120,7 @@ void intent_change_clear(IntentChange *change) {
         array_clear(&change->routes);
         array_clear(&change->matches);
         array_clear(&change->tunnel.bypass);
-}
-
-static int owner_find(const Intent *intent, const Owner *owner) {
-        for (size_t i = 0; i < intent->owners.n; i++)
-                if (owner_compare(array_at(&intent->owners, i), owner) == 0)
-                        return (int)i;
-        return -ENOENT;
-}
-
-/* Return: an array that says of each owner whether anything is theirs; NULL without memory. */
-static bool *owners_in_use(const Intent *intent) {
-        bool *used = calloc(intent->owners.n + 1, sizeof(bool));
-        const WantedRoute *wanted;
-
-        if (!used)
-                return NULL;
-        if (intent_has_tunnel(intent))
-                used[intent->tunnel.owner] = true;
-        ARRAY_FOREACH(wanted, &intent->routes)
-                used[wanted->owner] = true;
-        return used;
-}
-
-/* Return: the owner's index; -EPERM with @why at the limit of leases; -ENOMEM. */
-static int owner_find_or_add(Intent *intent, const Owner *owner, Refusal *why) {
-        CLEANUP_FREE bool *used = NULL;
-        int index = owner_find(intent, owner), unused = -1;
-        uint32_t n_leases = 0;
-
-        used = owners_in_use(intent);
-        if (!used)
-                return -ENOMEM;
-        if (index >= 0 && used[index])
-                return index;
-
-        for (size_t i = 0; i < intent->owners.n; i++) {
-                const Owner *known = intent_owner(intent, (uint32_t)i);
-
-                if (!used[i])
-                        unused = (int)i;
-                else if (known->name[0] && known->uid == owner->uid)
-                        n_leases++;
-        }
-
-        if (owner->name[0] && n_leases >= INTENT_LEASES_PER_USER_MAX)
-                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
-                        "user %u holds %u client leases already: end some, or use lifetime 'boot'",
-                        owner->uid, n_leases);
-
-        if (index >= 0)
-                return index;
-        if (unused >= 0) {
-                *(Owner *)array_at(&intent->owners, (size_t)unused) = *owner;
-                return unused;
-        }
-        return array_append(&intent->owners, owner) ? (int)intent->owners.n - 1 : -ENOMEM;
+        array_clear(&change->selectors);
 }
 
 static size_t count_routes_of_user(const Intent *intent, uid_t uid) {
@@ -237,7 +186,7 @@ static int check_added(const Array *added, Refusal *why) {
 /* Collects what @change adds to @intent, in order. Return: 0; -EPERM; -ENOMEM. */
 static int collect_added(
         const Intent *intent, const IntentChange *change, Array *added, Refusal *why) {
-        int known = owner_find(intent, &change->owner);
+        int known = intent_find_owner(intent, &change->owner);
         const WantedRoute *asked;
         int r;
 
@@ -272,7 +221,7 @@ static int apply_add_routes(Intent *intent, const IntentChange *change, Refusal 
         if (array_reserve(&intent->routes, added.n) < 0)
                 return -ENOMEM;
 
-        owner = owner_find_or_add(intent, &change->owner, why);
+        owner = intent_find_or_add_owner(intent, &change->owner, why);
         if (owner < 0)
                 return owner;
 
@@ -426,7 +375,7 @@ static int apply_set_tunnel(Intent *intent, const IntentChange *change, Refusal 
                                 holder->name);
         }
 
-        owner = owner_find_or_add(intent, &change->owner, why);
+        owner = intent_find_or_add_owner(intent, &change->owner, why);
         if (owner < 0)
                 return owner;
 
@@ -462,7 +411,7 @@ static int apply_drop_client(Intent *intent, const IntentChange *change) {
         r = apply_clear_routes(intent, change);
         if (r < 0)
                 return r;
-        dropped = r > 0;
+        dropped = intent_drop_split_of_client(intent, change) || r > 0;
 
         if (intent_has_tunnel(intent) && !(change->keep_closed && intent->tunnel.fail_closed) &&
                 strcmp(intent_owner(intent, intent->tunnel.owner)->name, change->owner.name) == 0) {
@@ -486,6 +435,13 @@ int intent_apply(Intent *intent, const IntentChange *change, Refusal *why) {
                 return apply_unset_tunnel(intent, change, why);
         case INTENT_DROP_CLIENT:
                 return apply_drop_client(intent, change);
+        case INTENT_ADD_SELECTORS:
+        case INTENT_REMOVE_SELECTORS:
+        case INTENT_SET_SELECTORS:
+        case INTENT_ADD_GROUP:
+        case INTENT_REMOVE_GROUP:
+        case INTENT_SET_SPLIT:
+                return intent_apply_split(intent, change, why);
         }
         assert(false);
         return -EINVAL;

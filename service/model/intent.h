@@ -23,6 +23,7 @@
 #include "backends/facts/ours.h"
 #include "backends/facts/route.h"
 #include "service/model/refusal.h"
+#include "service/model/split.h"
 
 #define INTENT_ROUTES_PER_USER_MAX 65536
 #define INTENT_LEASES_PER_USER_MAX 1024
@@ -76,12 +77,13 @@ typedef struct Intent {
         Array owners; /* of Owner; entries that nobody uses any more may stay */
         Array routes; /* of WantedRoute, sorted by wanted_route_compare() */
         WantedTunnel tunnel;
+        Split split;
 } Intent;
 
 #define INTENT_INIT                                                                                \
         (Intent) {                                                                                 \
                 .owners = ARRAY_INIT(Owner), .routes = ARRAY_INIT(WantedRoute),                    \
-                .tunnel = { .bypass = ARRAY_INIT(Prefix) },                                        \
+                .tunnel = { .bypass = ARRAY_INIT(Prefix) }, .split = SPLIT_INIT,                   \
         }
 
 /* By slot (table, destination, metric), then owner. */
@@ -113,7 +115,21 @@ typedef enum IntentChangeKind {
         INTENT_SET_TUNNEL,
         INTENT_UNSET_TUNNEL,
         INTENT_DROP_CLIENT, /* the owner's bus name is gone: all that lived until `client` */
+        INTENT_ADD_SELECTORS,
+        INTENT_REMOVE_SELECTORS,
+        INTENT_SET_SELECTORS, /* the owner's user's, all of them */
+        INTENT_ADD_GROUP,     /* a group of ours is about to hold processes */
+        INTENT_REMOVE_GROUP,  /* it is empty, or gone */
+        INTENT_SET_SPLIT,     /* Enabled, Mode, Dns */
 } IntentChangeKind;
+
+/* Which of the settings of split tunnelling a request names, and what they become. */
+typedef struct SplitChange {
+        bool has_enabled, enabled;
+        bool has_mode, has_dns;
+        SplitMode mode;
+        SplitDns dns;
+} SplitChange;
 
 /*
  * One request, as read from the bus. Owns its lists. The WantedRoute.owner and
@@ -128,12 +144,15 @@ typedef struct IntentChange {
         Array routes;     /* ADD: of WantedRoute */
         Array matches;    /* REMOVE: of RouteMatch */
         WantedTunnel tunnel;
+        Array selectors;   /* ADD, REMOVE, SET: of Selector */
+        SplitGroup group;  /* ADD, REMOVE: `owner` is not used */
+        SplitChange split; /* SET_SPLIT */
 } IntentChange;
 
 #define INTENT_CHANGE_INIT                                                                         \
         (IntentChange) {                                                                           \
                 .routes = ARRAY_INIT(WantedRoute), .matches = ARRAY_INIT(RouteMatch),              \
-                .tunnel = { .bypass = ARRAY_INIT(Prefix) },                                        \
+                .tunnel = { .bypass = ARRAY_INIT(Prefix) }, .selectors = ARRAY_INIT(Selector),     \
         }
 
 void intent_change_clear(IntentChange *change);
@@ -150,3 +169,19 @@ void intent_change_clear(IntentChange *change);
  * Return: 1 changed; 0 nothing to do; -EPERM refused; -ENOMEM.
  */
 int intent_apply(Intent *intent, const IntentChange *change, Refusal *why);
+
+/* Return: the owner's index; -ENOENT. */
+int intent_find_owner(const Intent *intent, const Owner *owner);
+
+/*
+ * For the parts of intent_apply(). The owner's index; a new owner takes the
+ * place of one that nobody needs. Return: index; -EPERM with @why at the limit
+ * of leases; -ENOMEM.
+ */
+int intent_find_or_add_owner(Intent *intent, const Owner *owner, Refusal *why);
+
+/* The part of intent_apply() that split tunnelling has. Return: as intent_apply(). */
+int intent_apply_split(Intent *intent, const IntentChange *change, Refusal *why);
+
+/* Drops selectors and groups of the client in @change. Return: whether there were any. */
+bool intent_drop_split_of_client(Intent *intent, const IntentChange *change);

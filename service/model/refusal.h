@@ -20,6 +20,7 @@ typedef enum RefusalCode {
         REFUSAL_TUNNEL_EXISTS,
         REFUSAL_NO_TUNNEL,
         REFUSAL_NO_DEFAULT_ROUTE,
+        REFUSAL_NO_SUCH_SELECTOR,
         REFUSAL_PROCESS_GONE,
         REFUSAL_BACKEND_UNAVAILABLE, /* the kernel said no; the text carries its words */
         _REFUSAL_CODE_MAX,

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "service/model/split.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/base/cleanup.h"
+#include "backends/facts/link.h"
+
+static const char *const kind_names[_SELECTOR_KIND_MAX] = {
+        [SELECTOR_UNIT] = "unit",
+        [SELECTOR_CGROUP] = "cgroup",
+        [SELECTOR_USER] = "user",
+        [SELECTOR_NETWORK] = "network",
+        [SELECTOR_INTERFACE] = "interface",
+        [SELECTOR_EXECUTABLE] = "executable",
+        [SELECTOR_APP] = "app",
+        [SELECTOR_DOMAIN] = "domain",
+};
+
+static const char *const mode_names[_SPLIT_MODE_MAX] = {
+        [SPLIT_EXCLUDE] = "exclude",
+        [SPLIT_INCLUDE] = "include",
+};
+
+static const char *const dns_names[_SPLIT_DNS_MAX] = {
+        [SPLIT_DNS_SYSTEM] = "system",
+        [SPLIT_DNS_TUNNEL] = "tunnel",
+};
+
+const char *selector_kind_name(SelectorKind kind) {
+        assert(kind < _SELECTOR_KIND_MAX);
+        return kind_names[kind];
+}
+
+const char *split_mode_name(SplitMode mode) {
+        assert(mode < _SPLIT_MODE_MAX);
+        return mode_names[mode];
+}
+
+const char *split_dns_name(SplitDns dns) {
+        assert(dns < _SPLIT_DNS_MAX);
+        return dns_names[dns];
+}
+
+static int find_name(const char *const *names, int n, const char *name) {
+        for (int i = 0; i < n; i++)
+                if (strcmp(names[i], name) == 0)
+                        return i;
+        return -EINVAL;
+}
+
+int split_mode_parse(const char *name) {
+        return find_name(mode_names, _SPLIT_MODE_MAX, name);
+}
+
+int split_dns_parse(const char *name) {
+        return find_name(dns_names, _SPLIT_DNS_MAX, name);
+}
+
+int group_place_compare(const void *a, const void *b) {
+        return strcmp(((const GroupPlace *)a)->path, ((const GroupPlace *)b)->path);
+}
+
+int selector_compare(const void *a, const void *b) {
+        const Selector *x = a, *y = b;
+        int c;
+
+        if (x->kind != y->kind)
+                return x->kind < y->kind ? -1 : 1;
+        c = strcmp(x->value, y->value);
+        if (c != 0)
+                return c;
+        if (x->uid != y->uid)
+                return x->uid < y->uid ? -1 : 1;
+        return x->owner < y->owner ? -1 : x->owner > y->owner;
+}
+
+bool group_path_is_valid(const char *path) {
+        if (!*path || strlen(path) >= GROUP_PATH_MAX)
+                return false;
+
+        for (const char *part = path;; part += strcspn(part, "/") + 1) {
+                size_t length = strcspn(part, "/");
+
+                if (length == 0 || (length == 1 && part[0] == '.') ||
+                        (length == 2 && part[0] == '.' && part[1] == '.'))
+                        return false;
+                for (size_t i = 0; i < length; i++)
+                        if ((unsigned char)part[i] < ' ' || part[i] == 0x7f)
+                                return false;
+                if (part[length] == '\0')
+                        return true;
+        }
+}
+
+/* systemd.unit(5): what a unit's name may hold, and the types that have a group. */
+static bool is_unit_name(const char *name) {
+        static const char *const types[] = { ".service", ".scope", ".slice", ".socket", ".mount",
+                ".swap" };
+        static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789:-_.\\@";
+        size_t length = strlen(name);
+
+        if (length >= SELECTOR_VALUE_MAX || strspn(name, allowed) != length || name[0] == '.')
+                return false;
+        for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+                size_t n = strlen(types[i]);
+
+                if (length > n && strcmp(name + length - n, types[i]) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static int parse_uid(const char *text, uint32_t *ret) {
+        unsigned long long value;
+        char *end;
+
+        if (text[0] < '0' || text[0] > '9')
+                return -EINVAL;
+        errno = 0;
+        value = strtoull(text, &end, 10);
+        if (errno || *end || value >= UINT32_MAX) /* (uid_t) -1 is nobody's, see chown(2) */
+                return -EINVAL;
+        *ret = (uint32_t)value;
+        return 0;
+}
+
+static int parse_value(const char *value, uid_t uid, Selector *selector) {
+        char text[PREFIX_TEXT_MAX];
+
+        switch (selector->kind) {
+        case SELECTOR_UNIT:
+                selector->uid = uid;
+                return is_unit_name(value) ? 0 : -EINVAL;
+        case SELECTOR_CGROUP:
+                return group_path_is_valid(value) ? 0 : -EINVAL;
+        case SELECTOR_USER:
+                return parse_uid(value, &selector->uid);
+        case SELECTOR_NETWORK:
+                if (prefix_parse(value, &selector->prefix) < 0 || selector->prefix.length == 0)
+                        return -EINVAL;
+                (void)snprintf(selector->value, sizeof(selector->value), "%s",
+                        prefix_format(&selector->prefix, text));
+                return 0;
+        case SELECTOR_INTERFACE:
+                return link_name_is_valid(value) ? 0 : -EINVAL;
+        case SELECTOR_EXECUTABLE:
+        case SELECTOR_APP:
+        case SELECTOR_DOMAIN:
+        case _SELECTOR_KIND_MAX:
+                break;
+        }
+        return -EOPNOTSUPP;
+}
+
+int selector_parse(const char *kind, const char *value, uid_t uid, Selector *ret, Refusal *why) {
+        static const char *const wanted[_SELECTOR_KIND_MAX] = {
+                [SELECTOR_UNIT] = "the name of a unit, such as firefox.service",
+                [SELECTOR_CGROUP] = "a path below the cgroup2 root, such as user.slice/x",
+                [SELECTOR_USER] = "a user's name or number",
+                [SELECTOR_NETWORK] = "a prefix longer than /0 and without host bits",
+                [SELECTOR_INTERFACE] = "the name of a network interface",
+        };
+        Selector selector = { 0 };
+        int found = find_name(kind_names, _SELECTOR_KIND_MAX, kind), r;
+
+        if (found < 0)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "there is no kind of selector '%.32s': unit, cgroup, user, network, "
+                        "interface",
+                        kind);
+        selector.kind = (SelectorKind)found;
+        if (strlen(value) >= SELECTOR_VALUE_MAX)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "the value of a selector '%s' is longer than %d bytes", kind,
+                        SELECTOR_VALUE_MAX - 1);
+
+        (void)snprintf(selector.value, sizeof(selector.value), "%s", value);
+        r = parse_value(value, uid, &selector);
+        if (r == -EOPNOTSUPP)
+                return refusal_set(why, REFUSAL_NOT_SUPPORTED,
+                        "selectors of kind '%s' are not supported yet", kind);
+        if (r < 0)
+                return refusal_set(why, REFUSAL_INVALID_ARGS, "%s '%.128s' is not %s", kind, value,
+                        wanted[selector.kind]);
+        *ret = selector;
+        return 0;
+}
+
+static size_t put_path(char path[static GROUP_PATH_MAX], const char *folder, const char *name) {
+        int n = snprintf(path, GROUP_PATH_MAX, "%s/%s", folder, name);
+
+        return n > 0 && n < GROUP_PATH_MAX;
+}
+
+/* "system.slice/system-getty.slice" for getty@tty1.service: systemd.slice(5), template slices. */
+static void template_slice(const char *name, char folder[static SELECTOR_VALUE_MAX]) {
+        (void)snprintf(folder, SELECTOR_VALUE_MAX, "system.slice/system-%.*s.slice",
+                (int)strcspn(name, "@"), name);
+}
+
+static size_t system_unit_paths(
+        const char *name, char paths[static UNIT_PATHS_MAX][GROUP_PATH_MAX]) {
+        char folder[SELECTOR_VALUE_MAX];
+        size_t n = 0;
+
+        n += put_path(paths[n], "system.slice", name);
+        if (strchr(name, '@')) {
+                template_slice(name, folder);
+                n += put_path(paths[n], folder, name);
+        }
+        n += put_path(paths[n], "machine.slice", name);
+        (void)snprintf(paths[n++], GROUP_PATH_MAX, "%s", name); /* a top slice */
+        return n;
+}
+
+/* Where systemd --user puts applications, and logind sessions. */
+static size_t user_unit_paths(
+        const char *name, uint32_t uid, char paths[static UNIT_PATHS_MAX][GROUP_PATH_MAX]) {
+        static const char *const slices[] = { "app.slice", "session.slice", "background.slice" };
+        char slice[64], folder[128];
+        size_t n = 0;
+
+        (void)snprintf(slice, sizeof(slice), "user.slice/user-%u.slice", uid);
+        for (size_t i = 0; i < ARRAY_LENGTH(slices); i++) {
+                (void)snprintf(
+                        folder, sizeof(folder), "%s/user@%u.service/%s", slice, uid, slices[i]);
+                n += put_path(paths[n], folder, name);
+        }
+        (void)snprintf(folder, sizeof(folder), "%s/user@%u.service", slice, uid);
+        n += put_path(paths[n], folder, name);
+        n += put_path(paths[n], slice, name);
+        return n;
+}
+
+size_t selector_paths(const Selector *selector, char paths[static UNIT_PATHS_MAX][GROUP_PATH_MAX]) {
+        if (selector->kind == SELECTOR_CGROUP) {
+                (void)snprintf(paths[0], GROUP_PATH_MAX, "%s", selector->value);
+                return 1;
+        }
+        if (selector->kind != SELECTOR_UNIT)
+                return 0;
+        return selector->uid == 0 ? system_unit_paths(selector->value, paths)
+                                  : user_unit_paths(selector->value, selector->uid, paths);
+}
+
+void split_clear(Split *split) {
+        array_clear(&split->selectors);
+        array_clear(&split->groups);
+        *split = SPLIT_INIT;
+}
+
+int split_copy(Split *to, const Split *from) {
+        if (array_copy(&to->selectors, &from->selectors) < 0 ||
+                array_copy(&to->groups, &from->groups) < 0)
+                return -ENOMEM;
+        to->disabled = from->disabled;
+        to->mode = from->mode;
+        to->dns = from->dns;
+        return 0;
+}
+
+bool split_is_empty(const Split *split) {
+        return split->selectors.n == 0 && split->groups.n == 0 && !split->disabled &&
+               split->mode == SPLIT_EXCLUDE && split->dns == SPLIT_DNS_SYSTEM;
+}
+
+bool split_is_active(const Split *split) {
+        return !split->disabled &&
+               (split->selectors.n > 0 || split->groups.n > 0 || split->mode == SPLIT_INCLUDE);
+}
