@@ -101,7 +101,13 @@ void routing_details_fill(const char *method, const IntentChange *change, const 
                 append(ret, DETAIL_MESSAGE, MESSAGE_UNSET_TUNNEL);
                 break;
         case INTENT_DROP_CLIENT:
-                assert(false); /* nobody asks for it */
+        case INTENT_ADD_SELECTORS:
+        case INTENT_REMOVE_SELECTORS:
+        case INTENT_SET_SELECTORS:
+        case INTENT_ADD_GROUP:
+        case INTENT_REMOVE_GROUP:
+        case INTENT_SET_SPLIT:
+                assert(false); /* nobody asks for it here */
         }
 
         if (change->kind == INTENT_ADD_ROUTES || change->kind == INTENT_SET_TUNNEL)
