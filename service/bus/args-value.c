@@ -26,8 +26,9 @@ int args_read_prefix(const char *text, const char *where, Prefix *ret, Refusal *
 
         if (r == -ERANGE)
                 return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "%s: destination " SHOWN " has bits set behind its prefix length", where,
-                        text);
+                        "%s: destination " SHOWN " has bits set behind its prefix length: clear "
+                        "them, or leave the length out for one address",
+                        where, text);
         if (r < 0)
                 return refusal_set(why, REFUSAL_INVALID_ARGS,
                         "%s: destination " SHOWN " is not a prefix such as 10.0.0.0/8 or fd00::/8",

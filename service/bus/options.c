@@ -3,6 +3,7 @@
 #include "service/bus/options.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Keys and values in refusals are shortened: they are the client's, of any length. */
@@ -43,9 +44,9 @@ static int read_strings(sd_bus_message *message, const OptionSpec *spec, OptionV
 static const char *type_name(char type) {
         switch (type) {
         case 'b':
-                return "a boolean";
+                return "a boolean (b)";
         case 's':
-                return "a string";
+                return "a string (s)";
         case 'u':
                 return "an unsigned number (u)";
         default:
@@ -96,6 +97,19 @@ static int read_value(sd_bus_message *message, const OptionSpec *spec, OptionVal
         return sd_bus_message_exit_container(message);
 }
 
+static int refuse_unknown(
+        const OptionSpec *specs, const char *key, const char *where, Refusal *why) {
+        char known[REFUSAL_TEXT_MAX] = "none";
+        size_t length = 0;
+
+        for (const OptionSpec *spec = specs; spec->key && length < sizeof(known); spec++)
+                length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s",
+                        length ? ", " : "", spec->key);
+
+        return refusal_set(why, REFUSAL_INVALID_ARGS, "%s: unknown key \"" SHOWN "\"; known: %s",
+                where, key, known);
+}
+
 static int read_entry(sd_bus_message *message, const OptionSpec *specs, OptionValue *values,
         const char *where, Refusal *why) {
         const OptionSpec *spec;
@@ -109,8 +123,7 @@ static int read_entry(sd_bus_message *message, const OptionSpec *specs, OptionVa
 
         spec = find_spec(specs, key);
         if (!spec)
-                return refusal_set(
-                        why, REFUSAL_INVALID_ARGS, "%s: unknown key \"" SHOWN "\"", where, key);
+                return refuse_unknown(specs, key, where, why);
 
         value = &values[spec - specs];
         if (value->type)

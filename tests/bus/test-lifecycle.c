@@ -120,7 +120,7 @@ static GSubprocess *start_activating_bus(const char *directory, char **ret_addre
                 directory, directory);
         g_autofree char *service = g_strdup_printf(
                 "[D-BUS Service]\nName=" NAME "\nExec=/usr/bin/env RUNTIME_DIRECTORY=%s/run "
-                "DBUS_SYSTEM_BUS_ADDRESS=unix:path=%s/bus " TALPIDD " --idle-timeout=0ms\n",
+                "DBUS_SYSTEM_BUS_ADDRESS=unix:path=%s/bus \"" TALPIDD "\" --idle-timeout=0ms\n",
                 directory, directory);
         g_autofree char *config_path = g_build_filename(directory, "bus.conf", NULL);
         g_autofree char *service_path = g_build_filename(directory, NAME ".service", NULL);
