@@ -20,6 +20,10 @@
 #define DETAIL_GATEWAY "gateway"         /* "192.0.2.1"; "": none */
 #define DETAIL_TABLE "table"             /* "main", "tunnel", "excluded", "1000" */
 #define DETAIL_LIFETIME "lifetime"       /* "boot", "client" */
+#define DETAIL_REPLACES "replaces"       /* device of the tunnel that is set now; "": none */
+#define DETAIL_FAIL_CLOSED "fail-closed" /* "true", "false" */
+#define DETAIL_ALLOW_LAN "allow-lan"     /* "true", "false" */
+#define DETAIL_BYPASS "bypass"           /* as destination; "nothing" */
 #define DETAIL_UID "uid"                 /* of the caller */
 #define DETAIL_PID "pid"                 /* "1234" */
 

@@ -20,7 +20,8 @@ static void append(RoutingDetails *details, const char *key, const char *value) 
 }
 
 /* "10.0.0.0/8", or "10.0.0.0/8 and 3 more". @first may be anything when @n is 0. */
-static void append_destination(RoutingDetails *details, const Prefix *first, size_t n) {
+static void append_destination(
+        RoutingDetails *details, const char *key, const Prefix *first, size_t n) {
         char text[PREFIX_TEXT_MAX];
 
         if (n == 0)
@@ -30,7 +31,7 @@ static void append_destination(RoutingDetails *details, const Prefix *first, siz
                         "%s and %zu more", prefix_format(first, text), n - 1);
         else
                 (void)prefix_format(first, details->destination);
-        append(details, DETAIL_DESTINATION, details->destination);
+        append(details, key, details->destination);
 }
 
 /*
@@ -66,6 +67,16 @@ static void append_nodes(RoutingDetails *details, const Array *routes, const Our
         append(details, DETAIL_TABLE, one_table ? table : "several");
 }
 
+/* Whose place a tunnel takes, and what it leaves open. */
+static void append_tunnel(
+        RoutingDetails *details, const WantedTunnel *tunnel, const char *replaced) {
+        append(details, DETAIL_DEVICE, tunnel->device);
+        append(details, DETAIL_REPLACES, replaced);
+        append(details, DETAIL_FAIL_CLOSED, tunnel->fail_closed ? "true" : "false");
+        append(details, DETAIL_ALLOW_LAN, tunnel->allow_lan ? "true" : "false");
+        append_destination(details, DETAIL_BYPASS, tunnel->bypass.items, tunnel->bypass.n);
+}
+
 void routing_details_fill(const char *method, const IntentChange *change, const Ours *ours,
         const char *tunnel_device, RoutingDetails *ret) {
         const WantedRoute *route;
@@ -79,13 +90,15 @@ void routing_details_fill(const char *method, const IntentChange *change, const 
         switch (change->kind) {
         case INTENT_ADD_ROUTES:
                 route = change->routes.items;
-                append_destination(ret, route ? &route->route.destination : NULL, change->routes.n);
+                append_destination(ret, DETAIL_DESTINATION,
+                        route ? &route->route.destination : NULL, change->routes.n);
                 if (route)
                         append_nodes(ret, &change->routes, ours);
                 break;
         case INTENT_REMOVE_ROUTES:
                 match = change->matches.items;
-                append_destination(ret, match ? &match->destination : NULL, change->matches.n);
+                append_destination(ret, DETAIL_DESTINATION, match ? &match->destination : NULL,
+                        change->matches.n);
                 append(ret, DETAIL_MESSAGE, MESSAGE_REMOVE_ROUTES);
                 break;
         case INTENT_CLEAR_ROUTES:
@@ -94,7 +107,7 @@ void routing_details_fill(const char *method, const IntentChange *change, const 
                         change->everybody ? MESSAGE_CLEAR_ALL_ROUTES : MESSAGE_CLEAR_ROUTES);
                 break;
         case INTENT_SET_TUNNEL:
-                append(ret, DETAIL_DEVICE, change->tunnel.device);
+                append_tunnel(ret, &change->tunnel, tunnel_device);
                 break;
         case INTENT_UNSET_TUNNEL:
                 append(ret, DETAIL_DEVICE, tunnel_device);

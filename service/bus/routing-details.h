@@ -4,8 +4,9 @@
 /*
  * What polkit rules and password dialogs are told about a change of routes.
  *
- * A pure function of the request: the second pass of a message must come to
- * the same details.
+ * A pure function of the request and of the tunnel that is set: the second pass
+ * of a message must come to the same details, so what a person agreed to do to
+ * one tunnel is never done to another.
  */
 
 #include "backends/facts/ours.h"
@@ -23,7 +24,7 @@ typedef struct RoutingDetails {
 
 /*
  * @ret points into itself, @change and @method: it must not be moved, nor
- * outlive them. @tunnel_device: the one that is set, for UnsetTunnel.
+ * outlive them. @tunnel_device: the one that is set, "" for none.
  */
 void routing_details_fill(const char *method, const IntentChange *change, const Ours *ours,
         const char *tunnel_device, RoutingDetails *ret);

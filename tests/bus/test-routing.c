@@ -382,6 +382,28 @@ static void test_tells_polkit_the_details(void) {
         service_tear_down(&s);
 }
 
+static void test_tells_polkit_what_opens_a_tunnel(void) {
+        static const char rules[] =
+                "polkit.addRule(function(a, s) {"
+                "  return a.lookup('device') == 'wg0' && a.lookup('replaces') == '' &&"
+                "    a.lookup('fail-closed') == 'true' && a.lookup('allow-lan') == 'false' &&"
+                "    a.lookup('bypass') == '203.0.113.9/32'"
+                "    ? polkit.Result.YES : polkit.Result.NO; });";
+        Service s;
+
+        if (!service_set_up(&s, rules, NULL))
+                return;
+        service_call_fails(
+                s.alice, "SetTunnel", "('wg0', @a{sv} {})", ACCESS_DENIED, "set-default-route");
+        service_call_fails(s.alice, "SetTunnel",
+                "('wg0', {'bypass': <['203.0.113.9', '0.0.0.0/1']>})", ACCESS_DENIED, NULL);
+        service_call_fails(s.alice, "SetTunnel",
+                "('wg0', {'bypass': <['203.0.113.9']>, 'fail-closed': <false>})", ACCESS_DENIED,
+                NULL);
+        call(s.alice, "SetTunnel", "('wg0', {'bypass': <['203.0.113.9']>})");
+        service_tear_down(&s);
+}
+
 static void test_shows_permissions(void) {
         g_autofree char *roots = NULL, *alices = NULL;
         Service s;
@@ -722,6 +744,8 @@ int main(int argc, char *argv[]) {
                 test_without_password_changes_nothing);
         g_test_add_func("/routing/asks-no-password-in-vain", test_asks_no_password_in_vain);
         g_test_add_func("/routing/tells-polkit-the-details", test_tells_polkit_the_details);
+        g_test_add_func("/routing/tells-polkit-what-opens-a-tunnel",
+                test_tells_polkit_what_opens_a_tunnel);
         g_test_add_func("/routing/shows-permissions", test_shows_permissions);
         g_test_add_func(
                 "/routing/symbolic-follows-waits-returns", test_symbolic_follows_waits_returns);

@@ -164,4 +164,8 @@ typedef struct BusAgent {
 
 /* Registers an authentication agent for the process of @client; polkitd must run. */
 BusAgent *bus_agent_new(BusFixture *bus, BusClient *client, BusAgentAnswer answer);
+
+/* The person at last types the right password into every dialog that hangs. */
+void bus_agent_grant_held(BusAgent *agent);
+
 void bus_agent_free(BusAgent *agent);
