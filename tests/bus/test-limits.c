@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "tests/bus/service-fixture.h"
 
@@ -13,6 +14,7 @@
 #define N_BYPASS_MAX 1024
 #define N_SUBSCRIBERS_MAX 64
 #define N_LEASES_TRIED 40
+#define N_LEASES_MAX 1024
 
 /* Routes to 10.x.y.0/24 and on, in a table of their own. */
 static GVariant *many_routes(unsigned n) {
@@ -169,6 +171,73 @@ static void test_client_leases_come_and_go(void) {
         service_tear_down(&s);
 }
 
+/* A connection of root, without a process of its own: cheap enough for a thousand. */
+static GDBusConnection *connect_as_root(Service *s) {
+        g_autoptr(GError) error = NULL;
+        GDBusConnection *connection = g_dbus_connection_new_for_address_sync(
+                bus_fixture_get_address(s->bus),
+                G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                        G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                NULL, NULL, &error);
+
+        g_assert_no_error(error);
+        g_dbus_connection_set_exit_on_close(connection, FALSE);
+        return connection;
+}
+
+/* Return: the D-Bus error's name, "" for none; caller frees. */
+static char *lease(GDBusConnection *connection, unsigned i) {
+        g_autofree char *arguments = g_strdup_printf("([{'destination': <'10.8.%u.%u/32'>, "
+                "'type': <'blackhole'>}], {'lifetime': <'client'>})", i >> 8, i & 0xff);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) reply = g_dbus_connection_call_sync(connection, NAME, PATH, NAME,
+                "AddRoutes", g_variant_new_parsed(arguments), NULL, G_DBUS_CALL_FLAGS_NONE,
+                BUS_DEADLINE_SECONDS * 1000, NULL, &error);
+
+        return reply ? g_strdup("") : g_dbus_error_get_remote_error(error);
+}
+
+static void allow_many_files(void) {
+        struct rlimit limit;
+
+        g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+        limit.rlim_cur = limit.rlim_max;
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+}
+
+/* A thousand clients, one too many, and all of them gone at once. */
+static void test_leases_of_one_user(void) {
+        g_autofree GDBusConnection **clients = g_new0(GDBusConnection *, N_LEASES_MAX + 1);
+        g_autofree char *before = NULL, *after = NULL;
+        Service s;
+
+        allow_many_files();
+        if (!service_set_up(&s, ALL_YES, NULL))
+                return;
+        before = kernel_state();
+        for (unsigned i = 0; i <= N_LEASES_MAX; i++) {
+                g_autofree char *error = NULL;
+
+                clients[i] = connect_as_root(&s);
+                error = lease(clients[i], i);
+                g_assert_cmpstr(error, ==, i < N_LEASES_MAX ? "" : LIMITS_EXCEEDED);
+        }
+        g_variant_unref(service_call(s.alice, "AddRoutes", /* another user's count */
+                "([{'destination': <'10.9.0.0/16'>, 'type': <'blackhole'>}],"
+                " {'lifetime': <'client'>})"));
+
+        for (unsigned i = 0; i <= N_LEASES_MAX; i++)
+                g_dbus_connection_close(clients[i], NULL, NULL, NULL);
+        kernel_wait_for_route("blackhole 10.8.", false);
+        g_assert_true(kernel_has_route("blackhole 10.9.0.0/16"));
+        g_variant_unref(service_call(s.alice, "ClearRoutes", "(@a{sv} {},)"));
+        after = kernel_state();
+        g_assert_cmpstr(after, ==, before);
+        for (unsigned i = 0; i <= N_LEASES_MAX; i++)
+                g_object_unref(clients[i]);
+        service_tear_down(&s);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         service_fixture_enter();
@@ -178,6 +247,8 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/limits/bypass-entries", test_bypass_entries);
         g_test_add_func("/limits/subscribers-of-one-user", test_subscribers);
         g_test_add_func("/limits/refreshes-of-one-user", test_refreshes);
+        g_test_add_func("/limits/client-leases-of-one-user-and-all-gone-at-once",
+                test_leases_of_one_user);
         g_test_add_func("/limits/client-leases-come-and-go", test_client_leases_come_and_go);
         return g_test_run();
 }
