@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 
 #include "backends/base/log.h"
 #include "service/service.h"
@@ -86,7 +87,7 @@ int main(int argc, char *argv[]) {
 
         if (settings_read(look_up_environment, &settings, &why) < 0) {
                 log_error("%s", why.text);
-                return EXIT_FAILURE;
+                return EX_CONFIG; /* the unit does not start us again for that */
         }
         if (arg_idle_timeout &&
                 settings_parse_timeout(arg_idle_timeout, &settings.idle_timeout_usec) < 0) {

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "tests/bus/service-fixture.h"
@@ -306,7 +307,7 @@ static void test_refuses_bad_settings(void) {
         if (!service_set_up(&s, NULL, NULL))
                 return;
         for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
-                g_assert_cmpint(run_program(&s, BUS_UID_SERVICE, NULL, bad[i]), ==, 1);
+                g_assert_cmpint(run_program(&s, BUS_UID_SERVICE, NULL, bad[i]), ==, EX_CONFIG);
         g_assert_cmpint(run_program(&s, BUS_UID_SERVICE, "--version", NULL), ==, 0);
         g_assert_cmpint(run_program(&s, BUS_UID_SERVICE, "--help", NULL), ==, 0);
         g_assert_cmpint(run_program(&s, BUS_UID_SERVICE, "--frobnicate", NULL), ==, 1);

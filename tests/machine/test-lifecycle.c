@@ -310,6 +310,22 @@ static void test_log_level(Machine *machine) {
         (void)client_free(client);
 }
 
+/* The unit fails where an administrator looks, and does not spin. */
+static void test_bad_setting(Machine *machine) {
+        Client *client = client_new(machine);
+
+        run("systemctl stop talpid && echo TALPID_MARK=blue >> /etc/default/talpid");
+        run("! systemctl start talpid");
+        CHECK_PRINTS(machine, "Result=exit-code\nNRestarts=0\nActiveState=failed", "systemctl",
+                "show", "-p", "Result,NRestarts,ActiveState", "talpid");
+        CHECK_PRINTS(machine, "TALPID_MARK=blue is not a number", "journalctl", "--no-pager", "-t",
+                "talpidd");
+
+        run("sed -i /blue/d /etc/default/talpid");
+        g_variant_unref(client_call_ok(client, "Refresh", NULL));
+        (void)client_free(client);
+}
+
 static const CheckCase cases[] = {
         { "/lifecycle/first-call-starts-the-service", test_activation },
         { "/lifecycle/runs-as-its-user-with-one-capability-in-a-sandbox", test_privileges },
@@ -326,6 +342,7 @@ static const CheckCase cases[] = {
         { "/lifecycle/stop-leaves-only-what-was-asked-to-stay", test_stop },
         { "/lifecycle/clean-up-removes-all-of-ours-and-nothing-else", test_clean_up },
         { "/lifecycle/hung-service-is-restarted-and-the-tunnel-stays-closed", test_hang },
+        { "/lifecycle/bad-setting-fails-the-unit-until-it-is-mended", test_bad_setting },
         { "/lifecycle/log-level-changes-through-systemctl", test_log_level },
 };
 
