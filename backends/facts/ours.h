@@ -16,10 +16,15 @@
 #define OURS_PROTOCOL 84 /* rtm_protocol and FRA_PROTOCOL of all that is ours */
 
 #define OURS_DEFAULT_MARK UINT32_C(0x10000000)
-#define OURS_DEFAULT_MARK_MASK UINT32_C(0x10000000)
+#define OURS_DEFAULT_MARK_MASK UINT32_C(0x30000000)
 #define OURS_DEFAULT_EXCLUDED_TABLE 1984
 #define OURS_DEFAULT_TUNNEL_TABLE 1985
 #define OURS_DEFAULT_RULE_PRIORITY 4984 /* of the tunnel rule */
+
+/* Rules of split tunnelling stand before the tunnel rule, by this much. */
+#define OURS_RULE_AROUND_MAIN 8 /* who goes around: what is more specific in main … */
+#define OURS_RULE_AROUND 7      /* … then the best default */
+#define OURS_RULE_INCLUDED 2    /* who alone goes through the tunnel */
 
 /* Metric of the fail-closed route: behind every other. */
 #define OURS_FAIL_CLOSED_METRIC UINT32_MAX
@@ -39,3 +44,13 @@ typedef struct Ours {
                 .excluded_table = OURS_DEFAULT_EXCLUDED_TABLE,                                     \
                 .rule_priority = OURS_DEFAULT_RULE_PRIORITY,                                       \
         }
+
+/*
+ * The mark of what alone goes through the tunnel in include mode: the lowest
+ * bit of the mask that the mark leaves. 0: the mask is too narrow.
+ */
+static inline uint32_t ours_included_mark(const Ours *ours) {
+        uint32_t left = ours->mark_mask & ~ours->mark;
+
+        return left & -left;
+}

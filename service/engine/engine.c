@@ -40,14 +40,18 @@ struct Engine {
         sd_event_source *turn_source;  /* deferred: one turn */
         sd_event_source *timer_source; /* retry, heal, fold */
         Ours ours;
+        bool counts;
         char *state_path;
         EngineObserver observer;
         bool started;
 
         Intent intent;
         bool is_unsaved; /* the intent changed this turn */
+        bool hints_changed; /* properties of the default routes show them */
         Reconciler reconciler;
         DesiredView view;
+        Array groups;  /* of GroupPlace, sorted: where groups are */
+        Array hints;   /* of LinkHints, sorted */
         Array changes; /* of FactChange, not merged yet */
         Array submissions;
 
@@ -123,9 +127,30 @@ static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
         mark_dirty(engine);
 }
 
+/* The first resolver of @family that the link of @best has. */
+static Address find_resolver(const Engine *engine, const DefaultRoute *best, int family) {
+        const LinkHints *hints = engine_link_hints(engine, best->route.ifindex);
+
+        for (unsigned i = 0; best->present && hints && i < hints->n_resolvers; i++)
+                if (hints->resolvers[i].family == family)
+                        return hints->resolvers[i];
+        return (Address){ 0 };
+}
+
 static void update_view(Engine *engine, const Intent *intent, DesiredView *ret) {
+        const uint32_t kinds = reconciler_kinds(&engine->reconciler);
+
         *ret = desired_view(&(DesiredInput){
-                .intent = intent, .observed = &engine->reconciler.observed, .ours = engine->ours });
+                .intent = intent,
+                .observed = &engine->reconciler.observed,
+                .ours = engine->ours,
+                .groups = &engine->groups,
+                .has_filter = kinds & FACT_KIND_BIT(FACT_FILTER),
+                .has_groups = kinds & FACT_KIND_BIT(FACT_MARKED_GROUP),
+                .counts = engine->counts,
+        });
+        for (int i = 0; i < 2; i++)
+                ret->input.resolvers[i] = find_resolver(engine, &ret->best[i], families[i]);
 }
 
 /* Brings the system to what is wanted already. */
@@ -159,6 +184,12 @@ static void log_intent_change(const Intent *intent, const IntentChange *change) 
                 [INTENT_SET_TUNNEL] = "Tunnel set by",
                 [INTENT_UNSET_TUNNEL] = "Tunnel unset by",
                 [INTENT_DROP_CLIENT] = "Everything taken back of",
+                [INTENT_ADD_SELECTORS] = "Selectors added by",
+                [INTENT_REMOVE_SELECTORS] = "Selectors removed by",
+                [INTENT_SET_SELECTORS] = "Selectors set by",
+                [INTENT_ADD_GROUP] = "Group taken for",
+                [INTENT_REMOVE_GROUP] = "Group given back of",
+                [INTENT_SET_SPLIT] = "Split tunnelling changed by",
         };
         bool of_tunnel = change->kind == INTENT_SET_TUNNEL || change->kind == INTENT_UNSET_TUNNEL;
         char routes[32];
@@ -488,6 +519,9 @@ static int on_turn(sd_event_source *source, void *userdata) {
 
         if (!same_tunnel_view(&before, &engine->view))
                 mask |= ENGINE_PROPERTY_TUNNEL;
+        if (engine->hints_changed)
+                mask |= ENGINE_PROPERTY_DEFAULT_ROUTE4 | ENGINE_PROPERTY_DEFAULT_ROUTE6;
+        engine->hints_changed = false;
         find_conflicts(engine, &mask);
         find_state(engine, &mask);
         if (engine->reconciler.must_resync)
@@ -516,6 +550,9 @@ int engine_new(sd_event *event, const EngineConfig *config, Engine **ret) {
         reconciler_init(&engine->reconciler);
         engine->intent = INTENT_INIT;
         engine->changes = (Array)ARRAY_INIT(FactChange);
+        engine->groups = (Array)ARRAY_INIT(GroupPlace);
+        engine->hints = (Array)ARRAY_INIT(LinkHints);
+        engine->counts = config->counts;
         engine->submissions = (Array)ARRAY_INIT(Submission);
         engine->conflicts = (Array)ARRAY_INIT(Conflict);
 
@@ -554,6 +591,8 @@ Engine *engine_free(Engine *engine) {
                 intent_change_clear(&submission->change);
         array_clear(&engine->submissions);
         array_clear(&engine->changes);
+        array_clear(&engine->groups);
+        array_clear(&engine->hints);
         array_clear(&engine->conflicts);
         intent_clear(&engine->intent);
         reconciler_clear(&engine->reconciler);
@@ -654,6 +693,56 @@ int engine_refresh(Engine *engine, EngineDone done, void *userdata) {
                                       .refresh = true,
                                       .done = done,
                                       .userdata = userdata });
+}
+
+/* Puts @value into a sorted array, or takes it out. Return: 1 changed; 0; -ENOMEM. */
+static int update_sorted(Array *array, const void *value, bool gone, ArrayCompare compare) {
+        size_t index;
+        void *found = array_search(array, value, compare, &index);
+
+        if (gone) {
+                if (found)
+                        array_remove(array, index);
+                return found ? 1 : 0;
+        }
+        if (found && memcmp(found, value, array->item_size) == 0)
+                return 0;
+        if (found)
+                memcpy(found, value, array->item_size);
+        else if (!array_insert(array, index, value))
+                return -ENOMEM;
+        return 1;
+}
+
+int engine_set_group(Engine *engine, const GroupPlace *place, bool gone) {
+        int r = update_sorted(&engine->groups, place, gone, group_place_compare);
+
+        if (r > 0)
+                mark_dirty(engine);
+        return r < 0 ? r : 0;
+}
+
+static int compare_hints(const void *a, const void *b) {
+        return link_hints_compare_key(a, b);
+}
+
+int engine_set_link_hints(Engine *engine, const LinkHints *hints, bool gone) {
+        int r = update_sorted(&engine->hints, hints, gone, compare_hints);
+
+        if (r > 0) {
+                engine->hints_changed = true;
+                mark_dirty(engine);
+        }
+        return r < 0 ? r : 0;
+}
+
+const LinkHints *engine_link_hints(const Engine *engine, uint32_t ifindex) {
+        return array_search(
+                &engine->hints, &(LinkHints){ .ifindex = ifindex }, compare_hints, NULL);
+}
+
+const Array *engine_groups(const Engine *engine) {
+        return &engine->groups;
 }
 
 const Intent *engine_intent(const Engine *engine) {

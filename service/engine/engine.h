@@ -16,6 +16,7 @@
 #include "backends/backend.h"
 #include "backends/base/cleanup.h"
 #include "backends/base/clock.h"
+#include "backends/facts/link-hints.h"
 #include "service/model/conflicts.h"
 #include "service/model/desired.h"
 #include "service/model/intent.h"
@@ -66,6 +67,7 @@ typedef struct EngineObserver {
 typedef struct EngineConfig {
         Ours ours;
         const char *state_path; /* file for restarts; NULL: start with nothing wanted. Borrowed. */
+        bool counts;            /* counters on every rule of the firewall */
 } EngineConfig;
 
 /* How a request ended: 0; -EPERM and @why; or another negative errno. */
@@ -96,6 +98,18 @@ int engine_submit(Engine *engine, IntentChange *change, EngineDone done, void *u
 
 /* Reads everything afresh and heals, at the next turn. @done as above. */
 int engine_refresh(Engine *engine, EngineDone done, void *userdata);
+
+/*
+ * Where a group is (GroupPlace.path), or that it is gone; what NetworkManager or
+ * resolved know of a link, or that they know nothing any more. Copied. What
+ * follows is done at the next turn. Return: 0; -ENOMEM.
+ */
+int engine_set_group(Engine *engine, const GroupPlace *place, bool gone);
+int engine_set_link_hints(Engine *engine, const LinkHints *hints, bool gone);
+
+const Array *engine_groups(const Engine *engine); /* of GroupPlace, sorted by path */
+/* Return: what is known of a link; NULL. */
+const LinkHints *engine_link_hints(const Engine *engine, uint32_t ifindex);
 
 const Intent *engine_intent(const Engine *engine);
 const FactSet *engine_observed(const Engine *engine);

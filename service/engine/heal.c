@@ -13,7 +13,9 @@ void heal_forgive(HealLedger *ledger) {
 }
 
 static int fact_family(const Fact *fact) {
-        return fact->kind == FACT_RULE ? fact->rule.family : fact->route.destination.family;
+        if (fact->kind == FACT_RULE)
+                return fact->rule.family;
+        return fact->kind == FACT_ROUTE ? fact->route.destination.family : 0;
 }
 
 static bool account_is_of(const HealAccount *account, const Fact *what) {

@@ -64,10 +64,27 @@ void reconciler_note_author(Reconciler *reconciler, const FactChange *change) {
                 culprit_find(&reconciler->culprit, change->author);
 }
 
-static int slot_of_family(const Fact *fact) {
-        int family = fact->kind == FACT_RULE ? fact->rule.family : fact->route.destination.family;
+uint32_t reconciler_kinds(const Reconciler *reconciler) {
+        Backend **backend;
+        uint32_t kinds = 0;
 
-        return family == AF_INET6;
+        ARRAY_FOREACH(backend, &reconciler->backends) {
+                kinds |= (*backend)->interface->kinds;
+        }
+        return kinds;
+}
+
+/* Return: 0 for IPv4, 1 for IPv6; -1 for what belongs to no family. */
+static int slot_of_family(const Fact *fact) {
+        if (fact->kind == FACT_RULE)
+                return fact->rule.family == AF_INET6;
+        return fact->kind == FACT_ROUTE ? fact->route.destination.family == AF_INET6 : -1;
+}
+
+static bool lacks_family(const Reconciler *reconciler, const Fact *fact) {
+        int slot = slot_of_family(fact);
+
+        return slot >= 0 && reconciler->no_family[slot];
 }
 
 /* Plans, but for what a kernel without the family can never hold. */
@@ -82,7 +99,7 @@ static int make_plan(const Reconciler *reconciler, const FactSet *desired, Array
 
         ops = ret->items;
         for (size_t i = 0; i < ret->n; i++)
-                if (!reconciler->no_family[slot_of_family(&ops[i].fact)])
+                if (!lacks_family(reconciler, &ops[i].fact))
                         ops[n++] = ops[i];
         ret->n = n;
         return 0;
@@ -101,7 +118,7 @@ static int run_plan(Reconciler *reconciler, const Array *operations, Array *fail
 
         f = failures->items;
         for (size_t i = n; i < failures->n; i++)
-                if (f[i].fault.error == -EAFNOSUPPORT)
+                if (f[i].fault.error == -EAFNOSUPPORT && slot_of_family(&f[i].operation.fact) >= 0)
                         reconciler->no_family[slot_of_family(&f[i].operation.fact)] = true;
                 else
                         f[n++] = f[i];

@@ -39,6 +39,9 @@ typedef struct Reconciler {
 void reconciler_init(Reconciler *reconciler);
 void reconciler_clear(Reconciler *reconciler);
 
+/* FACT_KIND_BIT of all that some backend holds. */
+uint32_t reconciler_kinds(const Reconciler *reconciler);
+
 typedef void (*ReconcilerHealed)(const Fact *what, const char *culprit, void *userdata);
 
 /**

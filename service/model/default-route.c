@@ -99,6 +99,7 @@ DefaultRoute default_route_find(const FactSet *observed, int family, const char 
         found.present = true;
         found.route = *best;
         found.route.status = 0;
+        found.route_mtu = best->mtu;
         if (found.route.mtu == 0)
                 found.route.mtu = link->mtu;
         memcpy(found.device, link->name, sizeof(found.device));

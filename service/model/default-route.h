@@ -18,6 +18,7 @@
 typedef struct DefaultRoute {
         bool present;
         Route route; /* gateway, ifindex, metric, table, protocol; mtu is the route's or device's */
+        uint32_t route_mtu; /* the route's own; 0: it has none */
         char device[IFNAMSIZ];
         Mac gateway_mac; /* empty: not known (yet), or no gateway */
         Address source;  /* preferred source, or the link's first fit address; may be unset */

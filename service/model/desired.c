@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
 #include "service/model/plan.h"
@@ -131,16 +130,7 @@ static int put_throw(Build *build, const Prefix *destination) {
 }
 
 static int put_rule(Build *build, int family) {
-        const Ours *ours = &build->view->input.ours;
-        Rule rule = { .family = (uint8_t)family,
-                .action = FR_ACT_TO_TBL,
-                .protocol = OURS_PROTOCOL,
-                .invert = true,
-                .priority = ours->rule_priority,
-                .table = ours->tunnel_table,
-                .mark = ours->mark,
-                .mark_mask = ours->mark_mask,
-                .suppress_prefixlength = RULE_NO_SUPPRESS };
+        const Rule rule = desired_tunnel_rule(build->view, family);
         Fact fact = fact_of_rule(&rule);
 
         return fact_set_append(build->facts, &fact);
@@ -411,6 +401,10 @@ int desired_build(const DesiredView *view, FactSet *ret) {
         }
         for (int i = 0; r >= 0 && i < 2; i++)
                 r = put_tunnel_family(&build, families[i]);
+        if (r >= 0)
+                r = desired_put_split(view, ret);
+        if (r >= 0)
+                r = desired_put_guard(view, ret);
 
         return r < 0 ? r : fact_set_sort(ret);
 }

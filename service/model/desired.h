@@ -17,6 +17,11 @@ typedef struct DesiredInput {
         const Intent *intent;
         const FactSet *observed;
         Ours ours;
+        const Array *groups; /* of GroupPlace, sorted: where groups are now; NULL: none are known */
+        Address resolvers[2]; /* of the links of the best defaults, where they are known */
+        bool has_filter;      /* somebody holds FACT_FILTER */
+        bool has_groups;      /* somebody holds FACT_MARKED_GROUP and FACT_RESOLVER */
+        bool counts;          /* counters on every rule of the filter */
 } DesiredInput;
 
 /* What becomes of a family while a tunnel is set. */
@@ -50,6 +55,18 @@ static inline int family_slot(int family) {
  * Return: 0; -ENOMEM.
  */
 int desired_build(const DesiredView *view, FactSet *ret);
+
+/*
+ * The parts of desired_build(). What split tunnelling wants of rules, routes
+ * and groups; and, made of all that was put before, the firewall that stands
+ * behind it. Return: 0; -ENOMEM.
+ */
+int desired_put_split(const DesiredView *view, FactSet *facts);
+int desired_put_guard(const DesiredView *view, FactSet *facts);
+
+/* The rule that leads a family into the tunnel table: all but what goes around, or in include mode
+ * what is listed alone. */
+Rule desired_tunnel_rule(const DesiredView *view, int family);
 
 /*
  * Whether the system can do what @change asks for right now: the devices it

@@ -12,15 +12,32 @@
 typedef enum Phase {
         PHASE_FILL_TABLES,
         PHASE_ADD_RULES,
+        PHASE_MARK_GROUPS, /* what is marked is routed from its first packet on */
+        PHASE_CLOSE_FILTER,
+        PHASE_UNMARK_GROUPS,
         PHASE_REMOVE_RULES,
         PHASE_EMPTY_TABLES,
+        PHASE_OPEN_FILTER,
 } Phase;
 
 static Phase operation_phase(const Operation *operation) {
         bool removes = operation->verb == OPERATION_REMOVE;
 
-        if (operation->fact.kind == FACT_RULE)
+        switch (operation->fact.kind) {
+        case FACT_RULE:
                 return removes ? PHASE_REMOVE_RULES : PHASE_ADD_RULES;
+        case FACT_MARKED_GROUP:
+        case FACT_RESOLVER:
+                return removes ? PHASE_UNMARK_GROUPS : PHASE_MARK_GROUPS;
+        case FACT_FILTER:
+                return removes ? PHASE_OPEN_FILTER : PHASE_CLOSE_FILTER;
+        case FACT_ROUTE:
+        case FACT_LINK:
+        case FACT_LINK_ADDRESS:
+        case FACT_NEIGHBOUR:
+        case _FACT_KIND_MAX:
+                break;
+        }
         return removes ? PHASE_EMPTY_TABLES : PHASE_FILL_TABLES;
 }
 
@@ -41,6 +58,12 @@ static int operation_compare(const void *a, const void *b) {
 
         if (phase_x != phase_y)
                 return phase_x < phase_y ? -1 : 1;
+        /* The filter closes by its base once all that may pass is there, and opens by it first. */
+        if (phase_x == PHASE_CLOSE_FILTER || phase_x == PHASE_OPEN_FILTER) {
+                rank_x = x->fact.filter.kind == FILTER_BASE;
+                rank_y = y->fact.filter.kind == FILTER_BASE;
+                return phase_x == PHASE_OPEN_FILTER ? rank_y - rank_x : rank_x - rank_y;
+        }
         if (x->fact.kind != FACT_ROUTE)
                 return 0;
         rank_x = route_rank(&x->fact.route);

@@ -4,7 +4,8 @@
 /*
  * Desired × observed → operations in a safe order.
  *
- * A rule comes after its table is filled and goes before it is emptied;
+ * A rule comes after its table is filled and goes before it is emptied; groups
+ * are marked after that, and the filter closes last and opens last;
  * routes without a gateway come before those with one; the fail-closed route
  * comes first and goes last. A foreign fact is never touched: a desired fact
  * whose slot is held by one is planned as ADD, which the kernel refuses.

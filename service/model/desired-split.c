@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+
+#include "service/model/desired.h"
+
+static const int families[2] = { AF_INET, AF_INET6 };
+
+static bool is_include(const DesiredView *view) {
+        const Split *split = &view->input.intent->split;
+
+        return !split->disabled && split->mode == SPLIT_INCLUDE;
+}
+
+static int put_route(FactSet *facts, const Route *route) {
+        Fact fact = fact_of_route(route);
+
+        fact.route.protocol = OURS_PROTOCOL;
+        return fact_set_append(facts, &fact);
+}
+
+static int put_rule(FactSet *facts, const Rule *rule) {
+        Fact fact = fact_of_rule(rule);
+
+        return fact_set_append(facts, &fact);
+}
+
+/* A rule of ours that looks a table up, @before so much before the tunnel rule. */
+static Rule rule_to(const DesiredView *view, int family, uint32_t table, uint32_t before) {
+        return (Rule){ .family = (uint8_t)family,
+                .action = FR_ACT_TO_TBL,
+                .protocol = OURS_PROTOCOL,
+                .priority = view->input.ours.rule_priority - before,
+                .table = table,
+                .suppress_prefixlength = RULE_NO_SUPPRESS };
+}
+
+static void match_mark(Rule *rule, const Ours *ours, uint32_t mark) {
+        rule->mark = mark;
+        rule->mark_mask = ours->mark_mask;
+}
+
+Rule desired_tunnel_rule(const DesiredView *view, int family) {
+        const Ours *ours = &view->input.ours;
+        Rule rule = rule_to(view, family, ours->tunnel_table, 0);
+
+        if (is_include(view)) {
+                match_mark(&rule, ours, ours_included_mark(ours));
+                return rule;
+        }
+        match_mark(&rule, ours, ours->mark);
+        rule.invert = true;
+        return rule;
+}
+
+/*
+ * Who goes around takes what is more specific in the main table (networks that
+ * are directly attached, not the halves of a foreign tunnel), then the best
+ * default outside of tunnels.
+ */
+static int put_around_rules(FactSet *facts, const DesiredView *view, const Rule *selector) {
+        Rule rule = *selector;
+        int r;
+
+        rule.table = RT_TABLE_MAIN;
+        rule.priority = view->input.ours.rule_priority - OURS_RULE_AROUND_MAIN;
+        rule.suppress_prefixlength = 1;
+        r = put_rule(facts, &rule);
+        if (r < 0)
+                return r;
+
+        rule.table = view->input.ours.excluded_table;
+        rule.priority = view->input.ours.rule_priority - OURS_RULE_AROUND;
+        rule.suppress_prefixlength = RULE_NO_SUPPRESS;
+        return put_rule(facts, &rule);
+}
+
+/* The table of what goes around: the best default, and nothing rather than a tunnel. */
+static int put_excluded_table(FactSet *facts, const DesiredView *view, int family) {
+        const DefaultRoute *best = &view->best[family_slot(family)];
+        Route route = { .destination = prefix_default(family),
+                .table = view->input.ours.excluded_table,
+                .metric = OURS_FAIL_CLOSED_METRIC,
+                .type = RTN_UNREACHABLE };
+        int r = put_route(facts, &route);
+
+        if (r < 0 || !best->present)
+                return r;
+        route = best->route;
+        route.table = view->input.ours.excluded_table;
+        route.metric = 1;
+        route.hop = 0;
+        route.mtu = best->route_mtu;
+        return put_route(facts, &route);
+}
+
+/* A destination goes around where we have the tunnel: by falling through to the main table. */
+static int put_network(FactSet *facts, const DesiredView *view, const Prefix *prefix) {
+        Route route = { .destination = *prefix,
+                .table = view->input.ours.tunnel_table,
+                .metric = 1,
+                .type = RTN_THROW };
+        Rule rule;
+        int r;
+
+        if (is_include(view)) {
+                rule = rule_to(
+                        view, prefix->family, view->input.ours.tunnel_table, OURS_RULE_INCLUDED);
+                rule.destination = *prefix;
+                return put_rule(facts, &rule);
+        }
+
+        if (view->tunnel[family_slot(prefix->family)] != TUNNEL_FAMILY_OPEN) {
+                r = put_route(facts, &route);
+                if (r < 0)
+                        return r;
+        }
+        rule = rule_to(view, prefix->family, 0, 0);
+        rule.destination = *prefix;
+        return put_around_rules(facts, view, &rule);
+}
+
+static int put_user(FactSet *facts, const DesiredView *view, uint32_t uid) {
+        int r = 0;
+
+        for (int i = 0; r >= 0 && i < 2; i++) {
+                Rule rule = rule_to(
+                        view, families[i], view->input.ours.tunnel_table, OURS_RULE_INCLUDED);
+
+                rule.has_uid = true;
+                rule.uid = uid;
+                r = is_include(view) ? put_rule(facts, &rule)
+                                     : put_around_rules(facts, view, &rule);
+        }
+        return r;
+}
+
+static const GroupPlace *find_group(const DesiredView *view, const char *path) {
+        GroupPlace key = { .id = 0 };
+
+        if (!view->input.groups || strlen(path) >= sizeof(key.path))
+                return NULL;
+        memcpy(key.path, path, strlen(path) + 1);
+        return array_search(view->input.groups, &key, group_place_compare, NULL);
+}
+
+static int put_group(FactSet *facts, const DesiredView *view, const char *path) {
+        const GroupPlace *place = find_group(view, path);
+        const Ours *ours = &view->input.ours;
+        Fact fact = { .kind = FACT_MARKED_GROUP };
+
+        if (!place)
+                return 0; /* it may come */
+        fact.marked_group = (MarkedGroup){ .id = place->id,
+                .level = place->level,
+                .mark = is_include(view) ? ours_included_mark(ours) : ours->mark,
+                .mask = ours->mark_mask,
+                .resolves =
+                        !is_include(view) && view->input.intent->split.dns == SPLIT_DNS_SYSTEM };
+        return fact_set_append(facts, &fact);
+}
+
+static int put_selector(FactSet *facts, const DesiredView *view, const Selector *selector) {
+        char paths[UNIT_PATHS_MAX][GROUP_PATH_MAX];
+        size_t n;
+        int r = 0;
+
+        switch (selector->kind) {
+        case SELECTOR_USER:
+                return put_user(facts, view, selector->uid);
+        case SELECTOR_NETWORK:
+                return put_network(facts, view, &selector->prefix);
+        case SELECTOR_UNIT:
+        case SELECTOR_CGROUP:
+                n = view->input.has_groups ? selector_paths(selector, paths) : 0;
+                for (size_t i = 0; r >= 0 && i < n; i++)
+                        r = put_group(facts, view, paths[i]);
+                return r;
+        case SELECTOR_INTERFACE: /* the firewall marks what is forwarded */
+        case SELECTOR_EXECUTABLE:
+        case SELECTOR_APP:
+        case SELECTOR_DOMAIN:
+        case _SELECTOR_KIND_MAX:
+                break;
+        }
+        return 0;
+}
+
+static int put_resolvers(FactSet *facts, const DesiredView *view) {
+        int r = 0;
+
+        if (!view->input.has_groups || view->input.intent->split.dns != SPLIT_DNS_SYSTEM)
+                return 0;
+        for (int i = 0; r >= 0 && i < 2; i++) {
+                Fact fact = { .kind = FACT_RESOLVER,
+                        .resolver = { .address = view->input.resolvers[i] } };
+
+                if (address_is_set(&fact.resolver.address))
+                        r = fact_set_append(facts, &fact);
+        }
+        return r;
+}
+
+/* In include mode the tunnel table stands, closed, even while no tunnel is set. */
+static int put_include(FactSet *facts, const DesiredView *view, int family) {
+        const Rule rule = desired_tunnel_rule(view, family);
+        const Route closed = { .destination = prefix_default(family),
+                .table = view->input.ours.tunnel_table,
+                .metric = OURS_FAIL_CLOSED_METRIC,
+                .type = RTN_UNREACHABLE };
+        int r = put_rule(facts, &rule);
+
+        return r < 0 ? r : put_route(facts, &closed);
+}
+
+int desired_put_split(const DesiredView *view, FactSet *facts) {
+        const Split *split = &view->input.intent->split;
+        const SplitGroup *group;
+        const Selector *selector;
+        int r = 0;
+
+        if (!split_is_active(split))
+                return 0;
+
+        for (int i = 0; r >= 0 && i < 2; i++) {
+                Rule rule = rule_to(view, families[i], 0, 0);
+
+                match_mark(&rule, &view->input.ours, view->input.ours.mark);
+                r = put_excluded_table(facts, view, families[i]);
+                if (r >= 0)
+                        r = put_around_rules(facts, view, &rule);
+                if (r >= 0 && is_include(view))
+                        r = put_include(facts, view, families[i]);
+        }
+        ARRAY_FOREACH(selector, &split->selectors) {
+                if (r >= 0)
+                        r = put_selector(facts, view, selector);
+        }
+        ARRAY_FOREACH(group, &split->groups) {
+                if (r >= 0 && view->input.has_groups)
+                        r = put_group(facts, view, group->path);
+        }
+        return r < 0 ? r : put_resolvers(facts, view);
+}
+
+static int put_filter(FactSet *facts, const FilterItem *item) {
+        return fact_set_append(facts, &(Fact){ .kind = FACT_FILTER, .filter = *item });
+}
+
+static int put_filter_name(FactSet *facts, FilterKind kind, const char *name) {
+        FilterItem item = { .kind = kind };
+
+        memcpy(item.name, name, strnlen(name, sizeof(item.name) - 1));
+        return put_filter(facts, &item);
+}
+
+static int put_filter_prefix(FactSet *facts, FilterKind kind, const Prefix *prefix) {
+        return put_filter(facts, &(FilterItem){ .kind = kind, .prefix = *prefix });
+}
+
+static uint32_t guard_flags(const DesiredView *view) {
+        const Intent *intent = view->input.intent;
+        uint32_t flags = view->input.counts ? FILTER_COUNT : 0;
+
+        if (is_include(view))
+                return flags | FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6 | FILTER_GUARD_INCLUDED;
+        if (!intent_has_tunnel(intent) || !intent->tunnel.fail_closed)
+                return flags;
+        if (view->tunnel[0] != TUNNEL_FAMILY_OPEN)
+                flags |= FILTER_GUARD_IPV4;
+        if (view->tunnel[1] != TUNNEL_FAMILY_OPEN)
+                flags |= FILTER_GUARD_IPV6;
+        return flags;
+}
+
+/* The firewall lets beside the tunnel exactly what the tunnel table does. */
+static int put_filter_of_routes(FactSet *facts, const DesiredView *view) {
+        size_t n = facts->facts.n;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const Fact fact = *(const Fact *)array_at(&facts->facts, i);
+                const Route *route = &fact.route;
+
+                if (fact.kind != FACT_ROUTE || route->table != view->input.ours.tunnel_table ||
+                        route->destination.length == 0)
+                        continue;
+                if (route->type == RTN_THROW)
+                        r = put_filter_prefix(facts, FILTER_AROUND, &route->destination);
+                else if (route->type == RTN_UNICAST &&
+                         !(view->has_tunnel_link && route->ifindex == view->tunnel_link.ifindex))
+                        r = put_filter_prefix(facts, FILTER_LAN, &route->destination);
+        }
+        return r;
+}
+
+static int put_filter_of_tunnel(FactSet *facts, const DesiredView *view) {
+        const Fact *observed;
+        size_t n;
+        int r;
+
+        r = put_filter_name(facts, FILTER_TUNNEL, view->input.intent->tunnel.device);
+        if (!view->has_tunnel_link)
+                return r;
+
+        observed = fact_set_of_kind(view->input.observed, FACT_LINK_ADDRESS, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const LinkAddress *a = &observed[i].link_address;
+                Prefix host = prefix_of_address(&a->address, family_size_bits(a->address.family));
+
+                if (a->ifindex == view->tunnel_link.ifindex && a->scope == RT_SCOPE_UNIVERSE)
+                        r = put_filter_prefix(facts, FILTER_TUNNEL_ADDRESS, &host);
+        }
+        return r;
+}
+
+static int put_filter_of_selectors(FactSet *facts, const DesiredView *view) {
+        const Selector *selector;
+        int r = 0;
+
+        if (view->input.intent->split.disabled || is_include(view))
+                return 0;
+        ARRAY_FOREACH(selector, &view->input.intent->split.selectors) {
+                if (r >= 0 && selector->kind == SELECTOR_USER)
+                        r = put_filter(facts,
+                                &(FilterItem){ .kind = FILTER_USER, .number = selector->uid });
+                if (r >= 0 && selector->kind == SELECTOR_INTERFACE)
+                        r = put_filter_name(facts, FILTER_INTERFACE, selector->value);
+        }
+        return r;
+}
+
+static int put_filter_of_uplinks(FactSet *facts, const DesiredView *view) {
+        int r = 0;
+
+        for (int i = 0; r >= 0 && i < 2; i++)
+                if (view->best[i].present)
+                        r = put_filter_name(facts, FILTER_UPLINK, view->best[i].device);
+        return r;
+}
+
+int desired_put_guard(const DesiredView *view, FactSet *facts) {
+        const Intent *intent = view->input.intent;
+        const FilterItem base = { .kind = FILTER_BASE,
+                .flags = guard_flags(view),
+                .mark = view->input.ours.mark,
+                .included = ours_included_mark(&view->input.ours),
+                .mask = view->input.ours.mark_mask };
+        int r;
+
+        if (!view->input.has_filter ||
+                (!intent_has_tunnel(intent) && !split_is_active(&intent->split)))
+                return 0;
+
+        r = put_filter(facts, &base);
+        if (r >= 0)
+                r = put_filter_of_routes(facts, view);
+        if (r >= 0 && intent_has_tunnel(intent))
+                r = put_filter_of_tunnel(facts, view);
+        if (r >= 0)
+                r = put_filter_of_selectors(facts, view);
+        return r < 0 ? r : put_filter_of_uplinks(facts, view);
+}
