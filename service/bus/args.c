@@ -187,6 +187,18 @@ static int read_route_values(const OptionValue *values, const Ours *ours, const 
         return read_numbers(values, where, wanted, why);
 }
 
+/* Who may add routes may not for that reason open what SetTunnel closed. */
+static int check_tunnel_table(
+        const Ours *ours, const char *where, const WantedRoute *wanted, Refusal *why) {
+        const Route *route = &wanted->route;
+
+        if (route->table != ours->tunnel_table || route->destination.length > 0 ||
+                (route_type_is_dead_end(route->type) && route->type != RTN_THROW))
+                return 0;
+        return refusal_set(why, REFUSAL_INVALID_ARGS,
+                "%s: the default route of the tunnel table is SetTunnel's", where);
+}
+
 /* Makes the item of an output list out of one dictionary. */
 typedef int (*ReadItem)(
         const OptionValue *values, const Ours *ours, const char *where, void *item, Refusal *why);
@@ -199,7 +211,10 @@ static int read_wanted(
         r = read_route_values(values, ours, where, wanted, why);
         if (r < 0)
                 return r;
-        return check_type_and_node(values, where, wanted, why);
+        r = check_type_and_node(values, where, wanted, why);
+        if (r < 0)
+                return r;
+        return check_tunnel_table(ours, where, wanted, why);
 }
 
 /* type and mtu are read so that what was given to AddRoutes can be given to RemoveRoutes. */
