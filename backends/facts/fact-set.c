@@ -121,7 +121,7 @@ static int sort_changes(const Array *changes, Array *ret) {
         if (r < 0)
                 return r;
         ARRAY_FOREACH(change, changes)
-        (void)array_append(ret, &change); /* room is reserved */
+                (void)array_append(ret, &change); /* room is reserved */
         return array_sort(ret, compare_change_pointers);
 }
 

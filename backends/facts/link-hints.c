@@ -20,7 +20,7 @@ static int compare_numbers(unsigned a, unsigned b) {
 
 static unsigned flags_of(const LinkHints *hints) {
         return (unsigned)hints->managed | (unsigned)hints->is_vpn << 1 |
-                (unsigned)hints->has_metered << 2 | (unsigned)hints->metered << 3;
+               (unsigned)hints->has_metered << 2 | (unsigned)hints->metered << 3;
 }
 
 int link_hints_compare_value(const LinkHints *a, const LinkHints *b) {
@@ -47,12 +47,12 @@ bool link_hints_are_empty(const LinkHints *hints) {
 
 /* Bytes of the character at @text by RFC 3629; 0 when there is none, or it is not in form. */
 static size_t character_size(const unsigned char *text) {
-        size_t size = text[0] < 0x80 ? 1
-                : text[0] < 0xc2     ? 0
-                : text[0] < 0xe0     ? 2
-                : text[0] < 0xf0     ? 3
-                : text[0] < 0xf5     ? 4
-                                     : 0;
+        size_t size = text[0] < 0x80   ? 1
+                      : text[0] < 0xc2 ? 0
+                      : text[0] < 0xe0 ? 2
+                      : text[0] < 0xf0 ? 3
+                      : text[0] < 0xf5 ? 4
+                                       : 0;
 
         for (size_t i = 1; i < size; i++)
                 if ((text[i] & 0xc0) != 0x80)
@@ -135,8 +135,7 @@ static int compare_entries(const void *a, const void *b) {
         return compare_numbers(x->ifindex, y->ifindex);
 }
 
-static LinkHintsEntry *find_entry(
-        const LinkHintsBook *book, uint32_t ifindex, size_t *ret_index) {
+static LinkHintsEntry *find_entry(const LinkHintsBook *book, uint32_t ifindex, size_t *ret_index) {
         const LinkHintsEntry key = { .ifindex = ifindex };
 
         return array_search(&book->entries, &key, compare_entries, ret_index);
@@ -144,8 +143,8 @@ static LinkHintsEntry *find_entry(
 
 static LinkHints entry_merge(const LinkHintsEntry *entry) {
         return link_hints_merge(entry->there[LINK_HINTS_NETWORK_MANAGER]
-                        ? &entry->said[LINK_HINTS_NETWORK_MANAGER]
-                        : NULL,
+                                        ? &entry->said[LINK_HINTS_NETWORK_MANAGER]
+                                        : NULL,
                 entry->there[LINK_HINTS_RESOLVED] ? &entry->said[LINK_HINTS_RESOLVED] : NULL);
 }
 

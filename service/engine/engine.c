@@ -46,7 +46,7 @@ struct Engine {
         bool started;
 
         Intent intent;
-        bool is_unsaved; /* the intent changed this turn */
+        bool is_unsaved;    /* the intent changed this turn */
         bool hints_changed; /* properties of the default routes show them */
         Reconciler reconciler;
         DesiredView view;

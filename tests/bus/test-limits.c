@@ -174,11 +174,11 @@ static void test_client_leases_come_and_go(void) {
 /* A connection of root, without a process of its own: cheap enough for a thousand. */
 static GDBusConnection *connect_as_root(Service *s) {
         g_autoptr(GError) error = NULL;
-        GDBusConnection *connection = g_dbus_connection_new_for_address_sync(
-                bus_fixture_get_address(s->bus),
-                G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                        G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                NULL, NULL, &error);
+        GDBusConnection *connection =
+                g_dbus_connection_new_for_address_sync(bus_fixture_get_address(s->bus),
+                        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                        NULL, NULL, &error);
 
         g_assert_no_error(error);
         g_dbus_connection_set_exit_on_close(connection, FALSE);
@@ -187,8 +187,10 @@ static GDBusConnection *connect_as_root(Service *s) {
 
 /* Return: the D-Bus error's name, "" for none; caller frees. */
 static char *lease(GDBusConnection *connection, unsigned i) {
-        g_autofree char *arguments = g_strdup_printf("([{'destination': <'10.8.%u.%u/32'>, "
-                "'type': <'blackhole'>}], {'lifetime': <'client'>})", i >> 8, i & 0xff);
+        g_autofree char *arguments =
+                g_strdup_printf("([{'destination': <'10.8.%u.%u/32'>, "
+                                "'type': <'blackhole'>}], {'lifetime': <'client'>})",
+                        i >> 8, i & 0xff);
         g_autoptr(GError) error = NULL;
         g_autoptr(GVariant) reply = g_dbus_connection_call_sync(connection, NAME, PATH, NAME,
                 "AddRoutes", g_variant_new_parsed(arguments), NULL, G_DBUS_CALL_FLAGS_NONE,
@@ -247,8 +249,8 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/limits/bypass-entries", test_bypass_entries);
         g_test_add_func("/limits/subscribers-of-one-user", test_subscribers);
         g_test_add_func("/limits/refreshes-of-one-user", test_refreshes);
-        g_test_add_func("/limits/client-leases-of-one-user-and-all-gone-at-once",
-                test_leases_of_one_user);
+        g_test_add_func(
+                "/limits/client-leases-of-one-user-and-all-gone-at-once", test_leases_of_one_user);
         g_test_add_func("/limits/client-leases-come-and-go", test_client_leases_come_and_go);
         return g_test_run();
 }

@@ -750,8 +750,8 @@ int main(int argc, char *argv[]) {
                 test_without_password_changes_nothing);
         g_test_add_func("/routing/asks-no-password-in-vain", test_asks_no_password_in_vain);
         g_test_add_func("/routing/tells-polkit-the-details", test_tells_polkit_the_details);
-        g_test_add_func("/routing/tells-polkit-what-opens-a-tunnel",
-                test_tells_polkit_what_opens_a_tunnel);
+        g_test_add_func(
+                "/routing/tells-polkit-what-opens-a-tunnel", test_tells_polkit_what_opens_a_tunnel);
         g_test_add_func("/routing/shows-permissions", test_shows_permissions);
         g_test_add_func(
                 "/routing/symbolic-follows-waits-returns", test_symbolic_follows_waits_returns);

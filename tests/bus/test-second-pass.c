@@ -192,8 +192,7 @@ static void test_tunnel_to_unset_is_another(void) {
                 return;
         g_variant_unref(service_call(h.service.root, "SetTunnel", "('wg0', @a{sv} {})"));
         held_begin(&h, "UnsetTunnel", "({'all': <true>},)");
-        g_variant_unref(
-                service_call(h.service.root, "SetTunnel", "('v0', {'replace': <true>})"));
+        g_variant_unref(service_call(h.service.root, "SetTunnel", "('v0', {'replace': <true>})"));
         held_world_changed(&h);
         held_refused(&h, ACCESS_DENIED, "");
         held_tear_down(&h);

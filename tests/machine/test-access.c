@@ -32,10 +32,10 @@ static char *dump_routing(void) {
 /* Calls as a user; @flag: "-i" lets polkit ask for a password, "" does not. */
 static void call_as(uid_t uid, const char *cgroup, const char *flag, const char *member,
         const char *arguments, CommandResult *ret) {
-        g_autofree char *script = g_strdup_printf("gdbus call %s --system --dest " CLIENT_NAME
-                                                  " --object-path " CLIENT_PATH
-                                                  " --method " CLIENT_NAME ".%s %s",
-                flag, member, arguments);
+        g_autofree char *script =
+                g_strdup_printf("gdbus call %s --system --dest " CLIENT_NAME
+                                " --object-path " CLIENT_PATH " --method " CLIENT_NAME ".%s %s",
+                        flag, member, arguments);
         const char *argv[] = { "sh", "-c", script, NULL };
 
         CHECK_OK(command_run(&(Command){ .argv = argv, .uid = uid, .cgroup = cgroup }, ret));
@@ -91,8 +91,8 @@ static void test_without_rule(Machine *machine) {
         for (size_t i = 0; i < G_N_ELEMENTS(changes); i++) {
                 check_refused(MACHINE_ALICE, f.alice, "", changes[i].member, changes[i].arguments,
                         NEEDS_INTERACTION);
-                check_refused(MACHINE_ALICE, f.alice, "-i", changes[i].member,
-                        changes[i].arguments, ACCESS_DENIED);
+                check_refused(MACHINE_ALICE, f.alice, "-i", changes[i].member, changes[i].arguments,
+                        ACCESS_DENIED);
                 check_refused(MACHINE_BOB, NULL, "", changes[i].member, changes[i].arguments,
                         NEEDS_INTERACTION);
                 check_refused(MACHINE_BOB, NULL, "-i", changes[i].member, changes[i].arguments,
@@ -122,8 +122,7 @@ static void test_rule(Machine *machine) {
         g_test_message("%s", set.err);
         g_assert_cmpint(set.status, ==, 0);
         CHECK_PRINTS(machine, "dev wg0", "ip", "route", "get", LAB_INTERNET_V4);
-        check_refused(
-                MACHINE_BOB, NULL, "", "UnsetTunnel", "\"{'all': <true>}\"", ACCESS_DENIED);
+        check_refused(MACHINE_BOB, NULL, "", "UnsetTunnel", "\"{'all': <true>}\"", ACCESS_DENIED);
         call_as(MACHINE_ALICE, f.alice, "", "UnsetTunnel", "\"@a{sv} {}\"", &unset);
         g_assert_cmpint(unset.status, ==, 0);
         run("rm " RULES "; systemctl restart polkit.service");
@@ -139,7 +138,8 @@ typedef struct MtuWait {
 
 static bool mtu_is(void *user) {
         MtuWait *wait = user;
-        g_autofree char *arguments = g_strdup_printf("('%s', " CLIENT_NO_OPTIONS ")", wait->address);
+        g_autofree char *arguments =
+                g_strdup_printf("('%s', " CLIENT_NO_OPTIONS ")", wait->address);
         g_autoptr(GVariant) reply = client_call_ok(wait->client, "GetMtu", arguments);
         guint32 mtu;
 

@@ -161,8 +161,8 @@ static int count_leaks(Leaks *f, int family) {
         int n = 0;
 
         for (int i = 0; i < 2; i++) {
-                int found = capture_count_to(f->captures[i],
-                        family == AF_INET ? LAB_INTERNET_V4 : LAB_INTERNET_V6);
+                int found = capture_count_to(
+                        f->captures[i], family == AF_INET ? LAB_INTERNET_V4 : LAB_INTERNET_V6);
 
                 g_assert_cmpint(found, >=, 0);
                 n += found;
@@ -189,8 +189,8 @@ static void check(Leaks *f, const char *what) {
 }
 
 static void set_tunnel(Leaks *f, const char *device, const char *options) {
-        g_autofree char *arguments = g_strdup_printf("('%s', {'replace': <true>%s%s})", device,
-                *options ? ", " : "", options);
+        g_autofree char *arguments = g_strdup_printf(
+                "('%s', {'replace': <true>%s%s})", device, *options ? ", " : "", options);
 
         g_variant_unref(client_call_ok(f->client, "SetTunnel", arguments));
 }
@@ -457,6 +457,5 @@ static const CheckCase cases[] = {
 };
 
 int main(int argc, char **argv) {
-        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR,
-                .prepare = client_prepare);
+        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR, .prepare = client_prepare);
 }

@@ -291,8 +291,13 @@ static void test_lan_around_tunnel(void) {
                 const char *address;
                 uint8_t length;
         } lans[] = {
-                { "10.0.0.5", 8 }, { "10.64.7.5", 16 }, { "10.64.7.5", 24 }, { "10.64.7.5", 29 },
-                { "fd00::5", 8 }, { "fd64::5", 64 }, { "fd64::5", 126 },
+                { "10.0.0.5", 8 },
+                { "10.64.7.5", 16 },
+                { "10.64.7.5", 24 },
+                { "10.64.7.5", 29 },
+                { "fd00::5", 8 },
+                { "fd64::5", 64 },
+                { "fd64::5", 126 },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(lans); i++) {
@@ -516,7 +521,8 @@ int main(int argc, char **argv) {
                 { "public-prefix-announced-as-local-stays-in-the-tunnel", test_lan_public },
                 { "option-121-stays-in-the-tunnel", test_lan_option_121 },
                 { "other-tunnels-are-no-lan", test_lan_tunnels },
-                { "vpn-s-own-addresses-stay-in-the-tunnel-whatever-the-lan", test_lan_around_tunnel },
+                { "vpn-s-own-addresses-stay-in-the-tunnel-whatever-the-lan",
+                        test_lan_around_tunnel },
                 { "lan-on-two-links-goes-by-the-default", test_lan_twice },
                 { "bypass-of-everything-does-not-open-a-closed-end", test_bypass_of_all },
                 { "symbolic-follows-the-default", test_symbolic },

@@ -26,10 +26,10 @@
 
 struct Capture {
         int fd;
-        int marker_fd;           /* the kernel does not show a socket its own packets */
+        int marker_fd; /* the kernel does not show a socket its own packets */
         int ifindex;
         char *ifname;
-        GArray *packets;         /* of Packet */
+        GArray *packets; /* of Packet */
         uint64_t n_markers_sent, n_markers_seen;
         bool full;
 };
@@ -124,16 +124,20 @@ int capture_narrow(Capture *capture, const char *v4, const char *v6) {
         };
         const struct sock_fprog program = { G_N_ELEMENTS(code), code };
 
-        return setsockopt(capture->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
+        return setsockopt(capture->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0
+                       ? -errno
+                       : 0;
 }
 
-static void capture_add(Capture *capture, const struct sockaddr_ll *address, const uint8_t *bytes, size_t n_bytes) {
+static void capture_add(
+        Capture *capture, const struct sockaddr_ll *address, const uint8_t *bytes, size_t n_bytes) {
         uint16_t ethertype = ntohs(address->sll_protocol);
         uint64_t number;
         Packet packet;
 
         if (ethertype == MARKER_ETHERTYPE) {
-                /* Those of other captures, and what comes in from the other end, carry other senders' tags. */
+                /* Those of other captures, and what comes in from the other end, carry other
+                 * senders' tags. */
                 if (n_bytes < 2 * sizeof(uint64_t) || memcmp(bytes, &capture, sizeof(capture)) != 0)
                         return;
                 memcpy(&number, bytes + sizeof(uint64_t), sizeof(number));
@@ -168,7 +172,8 @@ static int capture_drain(Capture *capture) {
 
         for (;;) {
                 length = sizeof(address);
-                n = recvfrom(capture->fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&address, &length);
+                n = recvfrom(
+                        capture->fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&address, &length);
                 if (n >= 0)
                         capture_add(capture, &address, bytes, (size_t)n);
                 else if (errno == EAGAIN)
@@ -183,8 +188,8 @@ static bool link_is_running(const Capture *capture) {
         struct ifreq request = {};
 
         g_strlcpy(request.ifr_name, capture->ifname, sizeof(request.ifr_name));
-        return ioctl(capture->marker_fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) &&
-               (request.ifr_flags & IFF_RUNNING);
+        return ioctl(capture->marker_fd, SIOCGIFFLAGS, &request) == 0 &&
+               (request.ifr_flags & IFF_UP) && (request.ifr_flags & IFF_RUNNING);
 }
 
 static int marker_send(Capture *capture) {
@@ -200,7 +205,8 @@ static int marker_send(Capture *capture) {
 
         memcpy(bytes, &capture, sizeof(capture));
         memcpy(bytes + sizeof(uint64_t), &number, sizeof(number));
-        if (sendto(capture->marker_fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&address, sizeof(address)) < 0)
+        if (sendto(capture->marker_fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&address,
+                    sizeof(address)) < 0)
                 return -errno;
         capture->n_markers_sent = number;
         return 0;

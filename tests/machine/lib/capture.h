@@ -23,14 +23,14 @@
 typedef struct Capture Capture;
 
 typedef struct Packet {
-        int family;              /* AF_INET, AF_INET6, or AF_UNSPEC for other ethertypes */
+        int family; /* AF_INET, AF_INET6, or AF_UNSPEC for other ethertypes */
         uint16_t ethertype;
-        uint8_t protocol;        /* IPPROTO_…, after IPv6 extension headers */
-        bool outgoing;           /* sent by the namespace of the capture */
-        bool fragment;           /* a later one: has no ports */
-        uint8_t source[16], destination[16]; /* IPv4 in the first four bytes */
+        uint8_t protocol;                       /* IPPROTO_…, after IPv6 extension headers */
+        bool outgoing;                          /* sent by the namespace of the capture */
+        bool fragment;                          /* a later one: has no ports */
+        uint8_t source[16], destination[16];    /* IPv4 in the first four bytes */
         uint16_t source_port, destination_port; /* UDP and TCP, else 0 */
-        uint8_t icmp_type;       /* ICMP and ICMPv6, else 0 */
+        uint8_t icmp_type;                      /* ICMP and ICMPv6, else 0 */
 } Packet;
 
 typedef bool (*CapturePredicate)(const Packet *packet, void *user);
