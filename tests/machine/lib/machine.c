@@ -299,8 +299,11 @@ static int machine_join(const Setup *setup, int pidfd) {
                 return failed(cgroup, r);
         if (setns(pidfd, MACHINE_NAMESPACES | CLONE_NEWNET | CLONE_NEWCGROUP) < 0)
                 return failed("setns", -errno);
-        if (chdir(setup->directory) < 0)
+        /* The root of a mount namespace is not that of chroot(2). */
+        if (chdir(setup->directory) < 0) {
+                g_printerr("machine: this does not work inside a chroot; in a container it does\n");
                 return failed(setup->directory, -errno);
+        }
         return 0;
 }
 
