@@ -236,9 +236,11 @@ static const char bus_config[] =
         "    <allow send_destination='org.freedesktop.DBus'"
         "     send_interface='org.freedesktop.DBus.Monitoring'/>\n"
         "  </policy>\n"
-        /* The real one lets every user have 256 connections: several users together have more. */
+        /* One connection of the tests stands for several users: the real one lets each have 256
+           connections, and each of these wait for 128 replies. */
         "  <limit name='max_connections_per_user'>8192</limit>\n"
         "  <limit name='max_completed_connections'>8192</limit>\n"
+        "  <limit name='max_replies_per_connection'>8192</limit>\n"
         "  <include>" POLKIT_BUS_POLICY "</include>\n"
         "  <include>" BUS_FIXTURE_BUS_POLICY "</include>\n"
         "</busconfig>\n";
