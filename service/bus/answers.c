@@ -162,7 +162,57 @@ int answers_append_route(sd_bus_message *message, const Engine *engine, const Ro
                 r = append_number(message, "protocol", route->protocol);
         if (r >= 0)
                 r = append_address(message, "source", &route->source);
+        if (r >= 0)
+                r = append_hints(message, engine_link_hints(engine, route->route.ifindex),
+                        route->route.destination.family);
         return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+/* Opens an entry whose value is a list of strings; close_strings() ends it. */
+static int open_strings(sd_bus_message *message, const char *key) {
+        int r;
+
+        r = sd_bus_message_open_container(message, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(message, 's', key);
+        if (r >= 0)
+                r = sd_bus_message_open_container(message, 'v', "as");
+        return r < 0 ? r : sd_bus_message_open_container(message, 'a', "s");
+}
+
+static int close_strings(sd_bus_message *message) {
+        int r = 0;
+
+        for (int level = 0; r >= 0 && level < 3; level++)
+                r = sd_bus_message_close_container(message);
+        return r;
+}
+
+/* What NetworkManager and resolved say of the link; the route itself is the kernel's word. */
+static int append_hints(sd_bus_message *message, const LinkHints *hints, int family) {
+        char text[ADDRESS_TEXT_MAX];
+        bool any = false;
+        int r = 0;
+
+        if (!hints)
+                return 0;
+        if (hints->connection[0])
+                r = append_unclean(message, "connection", hints->connection);
+        if (r >= 0 && hints->connection_uuid[0])
+                r = append_unclean(message, "connection-uuid", hints->connection_uuid);
+        if (r >= 0 && hints->has_metered)
+                r = append_boolean(message, "metered", hints->metered);
+
+        for (unsigned i = 0; i < hints->n_resolvers; i++)
+                any = any || hints->resolvers[i].family == family;
+        if (r < 0 || !any)
+                return r;
+        r = open_strings(message, "dns");
+        for (unsigned i = 0; r >= 0 && i < hints->n_resolvers; i++)
+                if (hints->resolvers[i].family == family)
+                        r = sd_bus_message_append_basic(
+                                message, 's', address_format(&hints->resolvers[i], text));
+        return r < 0 ? r : close_strings(message);
 }
 
 int answers_append_default_route(
@@ -197,27 +247,12 @@ static int append_bypass(sd_bus_message *message, const Array *bypass) {
         const Prefix *prefix;
         int r;
 
-        r = sd_bus_message_open_container(message, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(message, 's', "bypass");
-        if (r >= 0)
-                r = sd_bus_message_open_container(message, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_open_container(message, 'a', "s");
-        if (r < 0)
-                return r;
-
+        r = open_strings(message, "bypass");
         ARRAY_FOREACH(prefix, bypass) {
-                r = sd_bus_message_append_basic(message, 's', prefix_format(prefix, text));
-                if (r < 0)
-                        return r;
+                if (r >= 0)
+                        r = sd_bus_message_append_basic(message, 's', prefix_format(prefix, text));
         }
-        for (int level = 0; level < 3; level++) {
-                r = sd_bus_message_close_container(message);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        return r < 0 ? r : close_strings(message);
 }
 
 static int append_tunnel_state(
