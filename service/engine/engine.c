@@ -625,12 +625,14 @@ static int restore_intent(Engine *engine) {
         if (r < 0)
                 log_error("Cannot read %s: %s; reading the tunnel back from the kernel",
                         engine->state_path, strerror(-r));
-        if (r > 0)
+        if (r > 0 && intent_has_tunnel(&engine->intent))
                 return 0;
 
+        /* A tunnel that is set, and was not saved before we died, stays closed as well. */
         r = adopt_tunnel(&engine->reconciler.observed, &engine->ours, &engine->intent);
         if (r > 0) {
-                log_warning("The saved intent is lost; kept the tunnel %s as the kernel has it",
+                log_warning("The saved intent is lost or older; kept the tunnel %s as the kernel "
+                            "has it",
                         engine->intent.tunnel.device);
                 save_intent(engine);
         }

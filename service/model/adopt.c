@@ -43,14 +43,28 @@ static int adopt_throw(WantedTunnel *tunnel, const Prefix *destination) {
         return array_append(bypass, destination) ? 0 : -ENOMEM;
 }
 
+/* Whether routes that are wanted anyway explain a throw to @destination. */
+static bool is_around(const Intent *intent, const Prefix *destination) {
+        const WantedRoute *wanted;
+
+        ARRAY_FOREACH(wanted, &intent->routes) {
+                if (prefix_compare(&wanted->route.destination, destination) == 0)
+                        return true;
+        }
+        return false;
+}
+
 /* Reads one route of the tunnel table back into what asked for it. */
 static int adopt_route(
-        WantedTunnel *tunnel, const FactSet *observed, const Route *route, bool carried[2]) {
+        Intent *intent, const FactSet *observed, const Route *route, bool carried[2]) {
+        WantedTunnel *tunnel = &intent->tunnel;
         const Link *link = desired_find_link_by_index(observed, route->ifindex);
 
         if (route->destination.length > 0) {
                 if (route->type == RTN_THROW)
-                        return adopt_throw(tunnel, &route->destination);
+                        return is_around(intent, &route->destination)
+                                       ? 0
+                                       : adopt_throw(tunnel, &route->destination);
                 tunnel->allow_lan = tunnel->allow_lan || is_lan(observed, route);
         } else if (route->type == RTN_UNREACHABLE)
                 tunnel->fail_closed = true;
@@ -86,7 +100,7 @@ int adopt_tunnel(const FactSet *observed, const Ours *ours, Intent *intent) {
         facts = fact_set_of_kind(observed, FACT_ROUTE, &n);
         for (size_t i = 0; i < n; i++)
                 if (fact_is_ours(&facts[i]) && facts[i].route.table == ours->tunnel_table &&
-                        adopt_route(tunnel, observed, &facts[i].route, carried) < 0)
+                        adopt_route(intent, observed, &facts[i].route, carried) < 0)
                         return -ENOMEM;
 
         if (!tunnel->device[0])

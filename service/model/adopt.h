@@ -14,7 +14,7 @@
  * adopt_tunnel() - read our tunnel back from its rules and table
  * @observed:  what the kernel holds
  * @ours:      our marks
- * @intent:    empty; gets the tunnel, owned by root until boot
+ * @intent:    has none; gets the tunnel, owned by root until boot
  *
  * A tunnel whose device is gone cannot be named; then the fail-closed rules
  * stand for a device that may come, called `lost`.

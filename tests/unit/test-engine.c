@@ -893,6 +893,26 @@ static void test_restart_without_file(void) {
         g_assert_cmpuint(w->kernel.operations.n, ==, 0);
 }
 
+/* Killed between what it did and the saving of it, or with no room to save. */
+static void test_restart_with_older_file(void) {
+        g_autoptr(World) w = world_new();
+        g_autofree char *older = NULL;
+        size_t n_bypass;
+
+        have_route(w, "8.8.8.8/32");
+        g_assert_true(g_file_get_contents(w->state_path, &older, NULL, NULL));
+        have_tunnel(w);
+        n_bypass = engine_intent(w->engine)->tunnel.bypass.n;
+        g_assert_true(g_file_set_contents(w->state_path, older, -1, NULL));
+        restart(w);
+        g_assert_cmpstr(engine_intent(w->engine)->tunnel.device, ==, "wg0");
+        g_assert_true(engine_intent(w->engine)->tunnel.fail_closed);
+        g_assert_cmpuint(engine_intent(w->engine)->tunnel.bypass.n, ==, n_bypass);
+        g_assert_cmpuint(engine_intent(w->engine)->routes.n, ==, 1);
+        g_assert_cmpuint(w->kernel.operations.n, ==, 0);
+        g_assert_true(is_as_wanted(w));
+}
+
 static void test_restart_without_anything(void) {
         g_autoptr(World) w = world_new();
 
@@ -1036,6 +1056,7 @@ int main(int argc, char **argv) {
                 { "a-restart-is-silent", test_restart },
                 { "a-restart-puts-right-what-is-half-applied", test_restart_half_applied },
                 { "without-its-file-the-tunnel-is-adopted", test_restart_without_file },
+                { "with-an-older-file-the-tunnel-is-adopted", test_restart_with_older_file },
                 { "without-file-and-device-it-stays-closed", test_restart_without_anything },
                 { "start-fails-when-nothing-can-be-read", test_start_fails },
                 { "random-histories-end-as-wanted", test_random },
