@@ -62,9 +62,9 @@ static void forget(NmWatch *watch) {
 static void read_again(NmWatch *watch) {
         int r = start_reading(watch);
 
+        watch->stale = r < 0;
         if (r >= 0)
                 return;
-        watch->stale = true;
         log_warning("Cannot ask NetworkManager what it knows: %s", strerror(-r));
 }
 
@@ -77,9 +77,12 @@ static int on_objects(sd_bus_message *reply, void *userdata, sd_bus_error *error
 
         watch->reading = sd_bus_slot_unref(watch->reading);
         if (refused) {
-                /* Absent is no failure, and its coming will be told. */
-                watch->stale = watch->owner[0];
                 log_debug("NetworkManager does not tell: %s", refused->name);
+                /* Absent is no failure, and its coming will be told. What hangs is asked again
+                 * at each timeout: it may say nothing more of its own once it goes on. */
+                watch->stale = watch->owner[0];
+                if (sd_bus_error_has_name(refused, SD_BUS_ERROR_NO_REPLY))
+                        read_again(watch);
                 return 1;
         }
 
@@ -140,10 +143,8 @@ static bool is_believed(NmWatch *watch, sd_bus_message *signal) {
 
         if (!sender || !watch->owner[0] || strcmp(sender, watch->owner) != 0)
                 return false;
-        if (watch->stale && !watch->reading) {
-                watch->stale = false;
+        if (watch->stale)
                 read_again(watch);
-        }
         return watch->ready && !watch->reading;
 }
 

@@ -56,9 +56,9 @@ static void forget(ResolvedWatch *watch) {
 static void read_again(ResolvedWatch *watch) {
         int r = start_reading(watch);
 
+        watch->stale = r < 0;
         if (r >= 0)
                 return;
-        watch->stale = true;
         log_warning("Cannot ask systemd-resolved for its servers: %s", strerror(-r));
 }
 
@@ -70,9 +70,12 @@ static int on_servers(sd_bus_message *reply, void *userdata, sd_bus_error *error
 
         watch->reading = sd_bus_slot_unref(watch->reading);
         if (refused) {
-                /* Absent is no failure, and its coming will be told. */
-                watch->stale = watch->owner[0];
                 log_debug("systemd-resolved does not tell: %s", refused->name);
+                /* Absent is no failure, and its coming will be told. What hangs is asked again
+                 * at each timeout: it may say nothing more of its own once it goes on. */
+                watch->stale = watch->owner[0];
+                if (sd_bus_error_has_name(refused, SD_BUS_ERROR_NO_REPLY))
+                        read_again(watch);
                 return 1;
         }
 
@@ -133,10 +136,8 @@ static bool is_believed(ResolvedWatch *watch, sd_bus_message *signal) {
 
         if (!sender || !watch->owner[0] || strcmp(sender, watch->owner) != 0)
                 return false;
-        if (watch->stale && !watch->reading) {
-                watch->stale = false;
+        if (watch->stale)
                 read_again(watch);
-        }
         return watch->ready && !watch->reading;
 }
 
