@@ -162,9 +162,6 @@ int answers_append_route(sd_bus_message *message, const Engine *engine, const Ro
                 r = append_number(message, "protocol", route->protocol);
         if (r >= 0)
                 r = append_address(message, "source", &route->source);
-        if (r >= 0)
-                r = append_hints(message, engine_link_hints(engine, route->route.ifindex),
-                        route->route.destination.family);
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
@@ -239,6 +236,9 @@ int answers_append_default_route(
                 r = append_number(message, "mtu", route->route.mtu);
         if (r >= 0)
                 r = append_address(message, "source", &route->source);
+        if (r >= 0)
+                r = append_hints(message, engine_link_hints(engine, route->route.ifindex),
+                        route->route.destination.family);
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
