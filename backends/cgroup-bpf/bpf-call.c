@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "backends/cgroup-bpf/bpf-call.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "backends/base/cleanup.h"
+
+#define LICENSE "GPL"
+#define LOG_BYTES (64u << 10)
+
+static int call(enum bpf_cmd command, union bpf_attr *attr) {
+        long r = syscall(SYS_bpf, command, attr, sizeof(*attr));
+
+        return r < 0 ? -errno : (int)r;
+}
+
+static uint64_t pointer(const void *p) {
+        return (uint64_t)(uintptr_t)p;
+}
+
+static void set_name(char to[static BPF_OBJ_NAME_LEN], const char *name) {
+        (void)snprintf(to, BPF_OBJ_NAME_LEN, "%s", name);
+}
+
+/* The line before "processed 12 insns …" says what the verifier dislikes. */
+static void last_sentence(char *log, char text[static BPF_CALL_TEXT_MAX]) {
+        char *end = strstr(log, "\nprocessed "), *line;
+
+        if (!end)
+                end = log + strlen(log);
+        while (end > log && end[-1] == '\n')
+                end--;
+        *end = '\0';
+        line = strrchr(log, '\n');
+        (void)snprintf(text, BPF_CALL_TEXT_MAX, "%s", line ? line + 1 : log);
+}
+
+int bpf_call_load(BpfHook hook, const BpfProgram *program, char text[static BPF_CALL_TEXT_MAX]) {
+        const BpfHookInfo *info = bpf_hook_info(hook);
+        union bpf_attr attr = {
+                .prog_type = info->program_type,
+                .expected_attach_type = info->attach_type,
+                .insns = pointer(program->insns),
+                .insn_cnt = (uint32_t)program->n,
+                .license = pointer(LICENSE),
+        };
+        CLEANUP_FREE char *log = NULL;
+        int r;
+
+        text[0] = '\0';
+        set_name(attr.prog_name, info->name);
+        r = call(BPF_PROG_LOAD, &attr);
+        if (r >= 0 || r == -EPERM)
+                return r;
+
+        log = calloc(1, LOG_BYTES);
+        if (!log)
+                return r;
+        attr.log_buf = pointer(log);
+        attr.log_size = LOG_BYTES;
+        attr.log_level = 1;
+        r = call(BPF_PROG_LOAD, &attr);
+        if (r < 0)
+                last_sentence(log, text);
+        return r;
+}
+
+int bpf_call_load_btf(const void *bytes, size_t size_bytes) {
+        union bpf_attr attr = { .btf = pointer(bytes), .btf_size = (uint32_t)size_bytes };
+
+        return call(BPF_BTF_LOAD, &attr);
+}
+
+int bpf_call_make_map(const BpfMapSpec *spec) {
+        union bpf_attr attr = {
+                .map_type = spec->type,
+                .key_size = spec->key_size,
+                .value_size = spec->value_size,
+                .max_entries = spec->max_entries,
+                .map_flags = spec->flags,
+                .btf_fd = (uint32_t)spec->btf,
+                .btf_key_type_id = spec->btf_key,
+                .btf_value_type_id = spec->btf_value,
+        };
+
+        set_name(attr.map_name, spec->name);
+        return call(BPF_MAP_CREATE, &attr);
+}
+
+int bpf_call_map_update(int map, const void *key, const void *value) {
+        union bpf_attr attr = {
+                .map_fd = (uint32_t)map, .key = pointer(key), .value = pointer(value)
+        };
+
+        return call(BPF_MAP_UPDATE_ELEM, &attr);
+}
+
+int bpf_call_map_lookup(int map, const void *key, void *value) {
+        union bpf_attr attr = {
+                .map_fd = (uint32_t)map, .key = pointer(key), .value = pointer(value)
+        };
+
+        return call(BPF_MAP_LOOKUP_ELEM, &attr);
+}
+
+int bpf_call_map_delete(int map, const void *key) {
+        union bpf_attr attr = { .map_fd = (uint32_t)map, .key = pointer(key) };
+
+        return call(BPF_MAP_DELETE_ELEM, &attr);
+}
+
+int bpf_call_attach(int directory, BpfHook hook, int program, uint32_t flags, int replaced) {
+        union bpf_attr attr = {
+                .target_fd = (uint32_t)directory,
+                .attach_bpf_fd = (uint32_t)program,
+                .attach_type = bpf_hook_info(hook)->attach_type,
+                .attach_flags = flags | (replaced >= 0 ? BPF_F_REPLACE : 0),
+                .replace_bpf_fd = replaced >= 0 ? (uint32_t)replaced : 0,
+        };
+
+        return call(BPF_PROG_ATTACH, &attr);
+}
+
+int bpf_call_detach(int directory, BpfHook hook, int program) {
+        union bpf_attr attr = {
+                .target_fd = (uint32_t)directory,
+                .attach_bpf_fd = (uint32_t)program,
+                .attach_type = bpf_hook_info(hook)->attach_type,
+        };
+
+        return call(BPF_PROG_DETACH, &attr);
+}
+
+int bpf_call_query(int directory, BpfHook hook, uint32_t ids[static BPF_CALL_ATTACHED_MAX]) {
+        union bpf_attr attr = {
+                .query.target_fd = (uint32_t)directory,
+                .query.attach_type = bpf_hook_info(hook)->attach_type,
+                .query.prog_ids = pointer(ids),
+                .query.prog_cnt = BPF_CALL_ATTACHED_MAX,
+        };
+        int r = call(BPF_PROG_QUERY, &attr);
+
+        return r < 0 ? r : (int)attr.query.prog_cnt;
+}
+
+int bpf_call_knows_attach_flags(uint32_t flags) {
+        /* Flags are checked before the file descriptors, which are none (bpf_prog_attach()). */
+        return bpf_call_attach(-1, BPF_HOOK_SOCK_CREATE, -1, flags, -1) == -EBADF;
+}
+
+int bpf_call_open_program(uint32_t id) {
+        union bpf_attr attr = { .prog_id = id };
+
+        return call(BPF_PROG_GET_FD_BY_ID, &attr);
+}
+
+int bpf_call_open_map(uint32_t id) {
+        union bpf_attr attr = { .map_id = id };
+
+        return call(BPF_MAP_GET_FD_BY_ID, &attr);
+}
+
+static int get_info(int fd, void *info, size_t size) {
+        union bpf_attr attr = { .info.bpf_fd = (uint32_t)fd,
+                .info.info_len = (uint32_t)size,
+                .info.info = pointer(info) };
+
+        return call(BPF_OBJ_GET_INFO_BY_FD, &attr);
+}
+
+int bpf_call_program_info(int program, struct bpf_prog_info *ret,
+        uint32_t maps[static BPF_CALL_MAPS_MAX], size_t *ret_n_maps) {
+        struct bpf_prog_info info = { .nr_map_ids = BPF_CALL_MAPS_MAX, .map_ids = pointer(maps) };
+        int r = get_info(program, &info, sizeof(info));
+
+        if (r < 0)
+                return r;
+        *ret = info;
+        *ret_n_maps = info.nr_map_ids < BPF_CALL_MAPS_MAX ? info.nr_map_ids : BPF_CALL_MAPS_MAX;
+        return 0;
+}
+
+int bpf_call_map_info(int map, struct bpf_map_info *ret) {
+        struct bpf_map_info info = { 0 };
+        int r = get_info(map, &info, sizeof(info));
+
+        if (r == 0)
+                *ret = info;
+        return r;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * The few BPF instructions that mark sockets and rewrite DNS questions.
+ *
+ * Pure: parameters in, instructions out; see bpf(2) and the kernel's
+ * Documentation/bpf/standardization/instruction-set.rst. Each program runs at
+ * one hook of a cgroup2 directory, for sockets that were born in it or below:
+ *
+ *  - sock_create writes our bits of the mark;
+ *  - bind4/6 and connect4/6 write them too where they miss: on the kernel's own
+ *    sockets below an MPTCP socket, which sock_create does not see, and on
+ *    sockets that are older than the program;
+ *  - connect4/6 and sendmsg4/6 of groups that resolve turn a question to port 53
+ *    to the resolver of its family and note on the socket whom it asked;
+ *    recvmsg4/6 and getpeername4/6 put that address back. Only sockets with the
+ *    group's mark are touched, so a nested group with another mark keeps its
+ *    questions;
+ *  - connect_unix refuses systemd-resolved's varlink socket, so that nss-resolve
+ *    gives way to plain DNS.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/bpf.h>
+
+#define BPF_PROGRAM_MAX 160          /* instructions */
+#define BPF_PROGRAM_PREFIX "talpid_" /* of the names of programs and maps that are ours */
+
+typedef enum BpfHook {
+        BPF_HOOK_SOCK_CREATE, /* first: attached first and detached last, it says whose the rest is
+                               */
+        BPF_HOOK_BIND4,
+        BPF_HOOK_BIND6,
+        BPF_HOOK_CONNECT4,
+        BPF_HOOK_CONNECT6,
+        BPF_HOOK_SENDMSG4,
+        BPF_HOOK_SENDMSG6,
+        BPF_HOOK_RECVMSG4,
+        BPF_HOOK_RECVMSG6,
+        BPF_HOOK_GETPEERNAME4,
+        BPF_HOOK_GETPEERNAME6,
+        BPF_HOOK_CONNECT_UNIX,
+        _BPF_HOOK_MAX,
+} BpfHook;
+
+typedef struct BpfHookInfo {
+        const char *name; /* of the program, at most 15 characters */
+        uint32_t program_type;
+        uint32_t attach_type;
+        bool resolves; /* only groups that resolve have it */
+        bool optional; /* the rest keeps its promises on kernels without it */
+} BpfHookInfo;
+
+/* What is remembered of a set of programs, in a map that its sock_create refers to. */
+#define BPF_GROUP_RECORD_VERSION 1u
+
+typedef struct BpfGroupRecord {
+        uint32_t version;
+        uint32_t mark;
+        uint32_t mask;
+        uint32_t resolves;
+} BpfGroupRecord;
+
+/* Key and value of the map of resolvers: AF_INET or AF_INET6, and bytes in network order. */
+typedef struct BpfResolver {
+        uint32_t address[4];
+} BpfResolver;
+
+/* What is noted on a socket: IPv6 or v4-mapped addresses. */
+typedef struct BpfAsked {
+        uint32_t asked[4];
+        uint32_t given[4];
+} BpfAsked;
+
+/* Where to find the address that connect_unix is about (see btf.h). */
+typedef struct BpfUnixLayout {
+        uint32_t cast_function_id; /* BTF id of bpf_cast_to_kern_ctx(); 0: no such kernel */
+        uint32_t address_offset;   /* in struct bpf_sock_addr_kern */
+        uint32_t length_offset;
+} BpfUnixLayout;
+
+typedef struct BpfProgramParameters {
+        uint32_t mark;
+        uint32_t mask;
+        bool resolves;
+
+        /*
+         * Writes only where no bit of the mask is set. For kernels that run an
+         * ancestor's program last: so the innermost group wins, if its mark is not 0.
+         */
+        bool only_unmarked;
+
+        int record_map; /* file descriptors */
+        int resolver_map;
+        int asked_map;
+        BpfUnixLayout unix_layout;
+} BpfProgramParameters;
+
+typedef struct BpfProgram {
+        struct bpf_insn insns[BPF_PROGRAM_MAX];
+        size_t n;
+} BpfProgram;
+
+const BpfHookInfo *bpf_hook_info(BpfHook hook);
+
+/* Whether a group has a program at @hook. */
+bool bpf_program_is_wanted(BpfHook hook, const BpfProgramParameters *parameters);
+
+/* Writes the program of @hook, which must be wanted. */
+void bpf_program_build(BpfHook hook, const BpfProgramParameters *parameters, BpfProgram *ret);
