@@ -208,7 +208,7 @@ static void test_caller_leaves(void) {
         held_world_changed(&h);
         bus_call_free(g_steal_pointer(&h.call));
         bus_client_free(h.service.alice);
-        BUS_WAIT_UNTIL(h.agent->n_cancelled == 1);
+        BUS_WAIT_UNTIL(h.agent->n_cancelled >= 1); /* by us, and by polkitd on its own */
         g_variant_unref(service_get(h.service.root, "Tunnel"));
         after = kernel_state();
         g_assert_cmpstr(after, ==, h.before);
