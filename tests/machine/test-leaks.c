@@ -340,6 +340,29 @@ static void test_default_moves(Machine *machine) {
         leaks_close(&f);
 }
 
+/* The ISP gives out the VPN's own inner network, so as to be its resolver. */
+static void test_forged_lan(Machine *machine) {
+        Leaks f;
+
+        leaks_open(&f, machine);
+        run("ip address add " LAB_TUNNEL_CLIENT_V4 "/24 dev wg0");
+        set_tunnel(&f, "wg0", "'allow-lan': <true>");
+        CHECK_OK(lab_set_lan(f.lab, LAB_ISP0, "10.64.0"));
+        run("nmcli connection up wan0");
+        CHECK_PRINTS(machine, "10.64.0.0/24 dev wan0", "ip", "route", "show", "table", "main");
+        CHECK_PRINTS(machine, "dev wg0", "ip", "route", "get", LAB_TUNNEL_RELAY_V4);
+        check(&f, "the LAN is the tunnel's network");
+        run("ip link set wg0 down");
+        CHECK_PRINTS(machine, "unreachable 10.64.0.0/24", "ip", "route", "show", "table",
+                "talpid-tunnel");
+        check(&f, "the device is down");
+
+        CHECK_OK(lab_set_lan(f.lab, LAB_ISP0, NULL));
+        run("nmcli connection up wan0");
+        g_assert_true(machine_wait_online(machine));
+        leaks_close(&f);
+}
+
 /* Starts a killed service at once. */
 static void restart_fast(bool fast) {
         run(fast ? "mkdir -p /run/systemd/system/talpid.service.d; printf "
@@ -452,6 +475,7 @@ static const CheckCase cases[] = {
         { "/leaks/none-when-the-tunnel-moves-to-another-device", test_replace },
         { "/leaks/none-when-the-device-goes-down-up-away-and-comes-back", test_device },
         { "/leaks/none-when-the-default-route-moves-and-cables-are-pulled", test_default_moves },
+        { "/leaks/none-when-the-lan-claims-the-vpn-s-own-addresses", test_forged_lan },
         { "/leaks/none-when-the-service-is-killed-at-any-moment-of-a-change", test_kills },
         { "/leaks/none-when-the-saved-state-is-damaged", test_damaged_state },
 };
