@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * Facts to the one transaction that writes table `inet talpid`, pure.
+ *
+ * The table is always written whole: added (so that deleting cannot fail),
+ * deleted and added again with all it holds. The kernel changes generations in
+ * one step, so every packet sees the old table or the new one. See nft(8);
+ * backends/nftables/README.md shows a whole table.
+ */
+
+#include "backends/facts/fact-set.h"
+#include "backends/nftables/nft-batch.h"
+
+/* Who marks the sockets of groups. */
+typedef enum NftablesMechanism {
+        NFTABLES_GUARD_ONLY, /* somebody else: groups and resolvers are none of our kinds */
+        NFTABLES_CGROUP2,    /* `socket cgroupv2`: MarkedGroup.id is an inode number */
+        NFTABLES_NET_CLS,    /* `meta cgroup`: MarkedGroup.id is a class id of cgroup v1 */
+} NftablesMechanism;
+
+/* Kinds of facts a table of @mechanism is made of, as FACT_KIND_BITs. */
+uint32_t nft_codec_kinds(NftablesMechanism mechanism);
+
+/*
+ * Whether @fact can be part of a table. Return: 0; -EINVAL, -ERANGE with a sentence in *ret_why.
+ */
+int nft_codec_check(const Fact *fact, NftablesMechanism mechanism, const char **ret_why);
+
+/*
+ * Writes the table of @facts, each of which passed the check, into the empty
+ * @batch; without a FILTER_BASE, its removal. @generation: see nft_batch_begin().
+ * Return: 0; -ENOMEM; -EINVAL marks that cannot be told apart; -E2BIG too many marks.
+ */
+int nft_codec_encode(
+        const FactSet *facts, NftablesMechanism mechanism, uint32_t generation, NftBatch *batch);
+
+/*
+ * Writes a table with every expression @mechanism uses, under another name, in
+ * a transaction that is checked and never takes effect. Return: 0; negative errno.
+ */
+int nft_codec_encode_probe(NftablesMechanism mechanism, NftBatch *batch);

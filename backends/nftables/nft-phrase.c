@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "backends/nftables/nft-phrase.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libnftnl/expr.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
+
+/* In <linux/netfilter/nf_conntrack_common.h> for the kernel alone. */
+#define STATE_NEW (UINT32_C(1) << (IP_CT_NEW + 1))
+#define STATE_UNTRACKED (UINT32_C(1) << 6)
+
+#define REGISTER NFT_REG_1
+
+void rule_begin(NftRule *rule, const char *chain) {
+        rule->is_counted = false;
+        rule->rule = nftnl_rule_alloc();
+        if (rule->rule)
+                nftnl_rule_set_str(rule->rule, NFTNL_RULE_CHAIN, chain);
+        else
+                nft_batch_fail(rule->batch, -ENOMEM);
+}
+
+/* Return: an expression that belongs to the rule; NULL, and the error sticks. */
+static struct nftnl_expr *append(NftRule *rule, const char *name) {
+        struct nftnl_expr *expr = rule->rule ? nftnl_expr_alloc(name) : NULL;
+
+        if (expr)
+                nftnl_rule_add_expr(rule->rule, expr);
+        else
+                nft_batch_fail(rule->batch, -ENOMEM);
+        return expr;
+}
+
+/* Before the first deed, so that it counts what matched. */
+static void count(NftRule *rule) {
+        if (rule->counts && !rule->is_counted)
+                (void)append(rule, "counter"); /* its error sticks */
+        rule->is_counted = true;
+}
+
+void rule_end(NftRule *rule, int verdict, const char *comment) {
+        count(rule);
+        if (verdict != NFT_RULE_NO_VERDICT) {
+                struct nftnl_expr *expr = append(rule, "immediate");
+
+                if (expr) {
+                        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+                        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)verdict);
+                }
+        }
+        if (!rule->rule)
+                return;
+        nft_batch_add_rule(rule->batch, rule->rule, comment);
+        nftnl_rule_free(rule->rule);
+        rule->rule = NULL;
+}
+
+static void load_meta(NftRule *rule, uint32_t key) {
+        struct nftnl_expr *expr = append(rule, "meta");
+
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, key);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_DREG, REGISTER);
+}
+
+static void load_flow(NftRule *rule, uint32_t key) {
+        struct nftnl_expr *expr = append(rule, "ct");
+
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, key);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, REGISTER);
+}
+
+static void load_payload(NftRule *rule, uint32_t base, uint32_t offset, uint32_t size) {
+        struct nftnl_expr *expr = append(rule, "payload");
+
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, REGISTER);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, base);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, size);
+}
+
+static void compare(NftRule *rule, uint32_t op, const void *data, uint32_t size) {
+        struct nftnl_expr *expr = append(rule, "cmp");
+
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, REGISTER);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, op);
+        nftnl_expr_set(expr, NFTNL_EXPR_CMP_DATA, data, size);
+}
+
+static void look_up(NftRule *rule, const char *set, uint32_t flags) {
+        struct nftnl_expr *expr = append(rule, "lookup");
+
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, REGISTER);
+        nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, set);
+        if (flags)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, flags);
+}
+
+/* The register becomes (register & mask) ^ xor. */
+static void change_bits(NftRule *rule, const void *mask, const void * xor, uint32_t size) {
+        struct nftnl_expr *expr = append(rule, "bitwise");
+
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, REGISTER);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, REGISTER);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, size);
+        nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, mask, size);
+        nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, xor, size);
+}
+
+static void compare_bits(NftRule *rule, uint32_t op, uint32_t value, uint32_t mask) {
+        static const uint32_t none = 0;
+
+        change_bits(rule, &mask, &none, sizeof(mask));
+        compare(rule, op, &value, sizeof(value));
+}
+
+void match_family(NftRule *rule, int family) {
+        uint8_t protocol = family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+        load_meta(rule, NFT_META_NFPROTO);
+        compare(rule, NFT_CMP_EQ, &protocol, sizeof(protocol));
+}
+
+void match_protocol(NftRule *rule, uint8_t protocol) {
+        load_meta(rule, NFT_META_L4PROTO);
+        compare(rule, NFT_CMP_EQ, &protocol, sizeof(protocol));
+}
+
+static void compare_name(NftRule *rule, uint32_t key, uint32_t op, const char *name) {
+        char padded[IFNAMSIZ] = "";
+
+        strncpy(padded, name, sizeof(padded) - 1);
+        load_meta(rule, key);
+        compare(rule, op, padded, sizeof(padded));
+}
+
+void match_name(NftRule *rule, uint32_t key, const char *name) {
+        compare_name(rule, key, NFT_CMP_EQ, name);
+}
+
+void match_other_name(NftRule *rule, uint32_t key, const char *name) {
+        compare_name(rule, key, NFT_CMP_NEQ, name);
+}
+
+void match_in_set(NftRule *rule, uint32_t key, const char *set) {
+        load_meta(rule, key);
+        look_up(rule, set, 0);
+}
+
+void match_outside_set(NftRule *rule, uint32_t key, const char *set) {
+        load_meta(rule, key);
+        look_up(rule, set, NFT_LOOKUP_F_INV);
+}
+
+static void compare_input(NftRule *rule, uint32_t op) {
+        static const uint32_t none = 0;
+
+        load_meta(rule, NFT_META_IIF);
+        compare(rule, op, &none, sizeof(none));
+}
+
+void match_made_here(NftRule *rule) {
+        compare_input(rule, NFT_CMP_EQ);
+}
+
+void match_forwarded(NftRule *rule) {
+        compare_input(rule, NFT_CMP_NEQ);
+}
+
+void match_mark(NftRule *rule, uint32_t mark, uint32_t mask) {
+        load_meta(rule, NFT_META_MARK);
+        compare_bits(rule, NFT_CMP_EQ, mark, mask);
+}
+
+void match_other_mark(NftRule *rule, uint32_t mark, uint32_t mask) {
+        load_meta(rule, NFT_META_MARK);
+        compare_bits(rule, NFT_CMP_NEQ, mark, mask);
+}
+
+void match_flow_mark(NftRule *rule, uint32_t mark, uint32_t mask) {
+        load_flow(rule, NFT_CT_MARK);
+        compare_bits(rule, NFT_CMP_EQ, mark, mask);
+}
+
+void match_flow_start(NftRule *rule) {
+        load_flow(rule, NFT_CT_STATE);
+        compare_bits(rule, NFT_CMP_NEQ, 0, STATE_NEW | STATE_UNTRACKED);
+}
+
+void match_flow_original(NftRule *rule) {
+        uint8_t direction = IP_CT_DIR_ORIGINAL;
+
+        load_flow(rule, NFT_CT_DIRECTION);
+        compare(rule, NFT_CMP_EQ, &direction, sizeof(direction));
+}
+
+static void load_destination(NftRule *rule, int family) {
+        match_family(rule, family);
+        load_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, family == AF_INET ? 16 : 24,
+                (uint32_t)family_size_bytes(family));
+}
+
+void match_destination_set(NftRule *rule, int family, const char *set) {
+        load_destination(rule, family);
+        look_up(rule, set, 0);
+}
+
+void match_destination(NftRule *rule, const Prefix *prefix) {
+        static const uint8_t none[16] = { 0 };
+        uint32_t size = (uint32_t)family_size_bytes(prefix->family);
+        uint8_t mask[16] = { 0 };
+
+        for (unsigned i = 0; i < prefix->length; i++)
+                mask[i / 8] |= (uint8_t)(0x80 >> i % 8);
+        load_destination(rule, prefix->family);
+        if (prefix->length < family_size_bits(prefix->family))
+                change_bits(rule, mask, none, size);
+        compare(rule, NFT_CMP_EQ, prefix->bytes, size);
+}
+
+void match_ports(NftRule *rule, uint16_t from, uint16_t to) {
+        const uint16_t ports[] = { htons(from), htons(to) };
+
+        load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(ports));
+        compare(rule, NFT_CMP_EQ, ports, sizeof(ports));
+}
+
+void match_destination_port(NftRule *rule, uint16_t port) {
+        uint16_t be_port = htons(port);
+
+        load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, sizeof(be_port), sizeof(be_port));
+        compare(rule, NFT_CMP_EQ, &be_port, sizeof(be_port));
+}
+
+void match_icmpv6_set(NftRule *rule, const char *set) {
+        match_family(rule, AF_INET6);
+        match_protocol(rule, IPPROTO_ICMPV6);
+        load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
+        look_up(rule, set, 0);
+}
+
+void match_foreign_source(NftRule *rule) {
+        struct nftnl_expr *expr = append(rule, "fib");
+        uint32_t local = RTN_LOCAL;
+
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_DREG, REGISTER);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_OIF);
+        compare(rule, NFT_CMP_NEQ, &local, sizeof(local));
+}
+
+void match_cgroup2_set(NftRule *rule, uint32_t level, const char *set) {
+        struct nftnl_expr *expr = append(rule, "socket");
+
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_SOCKET_KEY, NFT_SOCKET_CGROUPV2);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_SOCKET_DREG, REGISTER);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_SOCKET_LEVEL, level);
+        look_up(rule, set, 0);
+}
+
+void set_mark(NftRule *rule, uint32_t mark, uint32_t mask) {
+        uint32_t kept = ~mask;
+        struct nftnl_expr *expr;
+
+        count(rule);
+        load_meta(rule, NFT_META_MARK);
+        change_bits(rule, &kept, &mark, sizeof(mark));
+        expr = append(rule, "meta");
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_SREG, REGISTER);
+}
+
+void set_flow_mark(NftRule *rule, uint32_t mark, uint32_t mask) {
+        uint32_t kept = ~mask;
+        struct nftnl_expr *expr;
+
+        count(rule);
+        load_flow(rule, NFT_CT_MARK);
+        change_bits(rule, &kept, &mark, sizeof(mark));
+        expr = append(rule, "ct");
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_SREG, REGISTER);
+}
+
+void send_to(NftRule *rule, const Address *address) {
+        struct nftnl_expr *expr;
+
+        count(rule);
+        expr = append(rule, "immediate");
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, REGISTER);
+        nftnl_expr_set(expr, NFTNL_EXPR_IMM_DATA, address->bytes,
+                (uint32_t)family_size_bytes(address->family));
+        expr = append(rule, "nat");
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FAMILY, address->family);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, REGISTER);
+}
+
+void masquerade(NftRule *rule) {
+        struct nftnl_expr *expr;
+
+        count(rule);
+        expr = append(rule, "masq");
+        if (expr)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM_FULLY);
+}

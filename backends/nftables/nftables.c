@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "backends/nftables/nftables.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <linux/netfilter/nfnetlink.h>
+
+#include "backends/base/log.h"
+#include "backends/netlink/nl-error.h"
+#include "backends/netlink/nl-request.h"
+#include "backends/netlink/nl-watch.h"
+#include "backends/nftables/nft-message.h"
+#include "backends/nftables/nft-transaction.h"
+
+#define TRIES_MAX 16 /* when others change the ruleset between our look and our write */
+
+typedef struct Nftables {
+        Backend backend; /* first: a Backend is all that callers see */
+        BackendInterface interface;
+        NftablesMechanism mechanism;
+        NftTransaction *transaction;
+        NlRequest *request;
+        NlWatch *watch;
+        FactSet content; /* what the table says, as far as we know */
+        bool is_started; /* a resync was asked for: reports are wanted */
+
+        /* The table is ours: we wrote it, and nobody else's can be in its place unseen. */
+        bool is_written;
+        uint64_t handle; /* of the table as written; 0: there is none */
+
+        bool is_lost; /* changed by others, to be reported at the end of the turn */
+        uint32_t author;
+} Nftables;
+
+static int on_table(const struct nlmsghdr *nlh, void *userdata) {
+        int r = nft_message_decode_table(nlh, userdata);
+
+        return r < 0 ? r : 0;
+}
+
+/* Return: 1 a table of our name is there; 0 none; negative errno. */
+static int find_table(Nftables *nftables, NftTableInfo *ret) {
+        char buffer[NFT_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+        NftTableInfo info = { 0 };
+        int r = nl_request_send(
+                nftables->request, nft_message_get_table(buffer), on_table, &info, NULL);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+        *ret = info;
+        return info.handle != 0;
+}
+
+static int on_generation(const struct nlmsghdr *nlh, void *userdata) {
+        int r = nft_message_decode_generation(nlh, userdata);
+
+        return r < 0 ? r : 0;
+}
+
+static int find_generation(Nftables *nftables, uint32_t *ret) {
+        char buffer[NFT_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+
+        return nl_request_send(
+                nftables->request, nft_message_get_generation(buffer), on_generation, ret, NULL);
+}
+
+/* Return: 0 the place is free or holds a table of ours; -EEXIST; negative errno. */
+static int check_place(Nftables *nftables, Fault *fault) {
+        NftTableInfo info;
+        int r = find_table(nftables, &info);
+
+        if (r < 0)
+                return nl_fault_set(fault, r, NULL);
+        if (r > 0 && !info.is_ours)
+                return nl_fault_set(fault, -EEXIST,
+                        "a firewall table `inet talpid` that is not ours is there; remove it with "
+                        "`nft delete table inet talpid`");
+        return 0;
+}
+
+/*
+ * Writes @facts. Before the first write the place is looked at, and the write
+ * is bound to the ruleset that was looked at.
+ */
+static int write_once(Nftables *nftables, const FactSet *facts, Fault *fault) {
+        CLEANUP(nft_batch_clear) NftBatch batch = NFT_BATCH_INIT;
+        uint32_t generation = 0;
+        int r = 0;
+
+        if (!nftables->is_written) {
+                r = find_generation(nftables, &generation);
+                if (r < 0)
+                        return nl_fault_set(fault, r, NULL);
+                r = check_place(nftables, fault);
+                if (r < 0)
+                        return r;
+        }
+        r = nft_codec_encode(facts, nftables->mechanism, generation, &batch);
+        if (r < 0)
+                return nl_fault_set(fault, r, NULL);
+        return nft_transaction_send(nftables->transaction, &batch, fault);
+}
+
+static int write_table(Nftables *nftables, const FactSet *facts, Fault *fault) {
+        NftTableInfo info = { 0 };
+        int r = -ERESTART;
+
+        for (unsigned i = 0; r == -ERESTART && i < TRIES_MAX; i++)
+                r = write_once(nftables, facts, fault);
+        if (r < 0)
+                return r;
+        nftables->is_written = true;
+        nftables->handle = find_table(nftables, &info) > 0 ? info.handle : 0;
+        return 0;
+}
+
+static const Fact key_of_base = { .kind = FACT_FILTER, .filter = { .kind = FILTER_BASE } };
+
+static bool has_base(const FactSet *facts) {
+        return fact_set_find(facts, &key_of_base);
+}
+
+/*
+ * Merges one operation into @content. Return: 0; negative errno in @fault.
+ * Removing a base always means: no table, even if we know of none.
+ */
+static int merge(Nftables *nftables, FactSet *content, const Operation *operation, bool *removes,
+        Fault *fault) {
+        const char *why = NULL;
+        int r;
+
+        if (operation->verb == OPERATION_REMOVE) {
+                (void)fact_set_remove(content, &operation->fact); /* already gone is success */
+                *removes |= fact_compare_key(&operation->fact, &key_of_base) == 0;
+                return nl_fault_set(fault, 0, NULL);
+        }
+        r = nft_codec_check(&operation->fact, nftables->mechanism, &why);
+        if (r < 0)
+                return nl_fault_set(fault, r, why);
+        if (operation->verb == OPERATION_ADD && fact_set_find(content, &operation->fact))
+                return nl_fault_set(fault, -EEXIST, NULL);
+        return nl_fault_set(fault, fact_set_put(content, &operation->fact), NULL);
+}
+
+static size_t fail_all(Fault *faults, size_t n, const Fault *fault) {
+        for (size_t i = 0; i < n; i++)
+                if (faults[i].error == 0)
+                        faults[i] = *fault;
+        return n;
+}
+
+/*
+ * Items that come before their base are only kept: whatever stands there,
+ * perhaps a damaged table that still guards, is not taken away for them.
+ */
+static size_t nftables_apply(
+        Backend *backend, const Operation *operations, size_t n, Fault *faults) {
+        Nftables *nftables = (Nftables *)backend;
+        CLEANUP(fact_set_clear) FactSet content = FACT_SET_INIT;
+        size_t n_failed = 0;
+        bool removes = false;
+        Fault fault;
+
+        if (fact_set_copy(&content, &nftables->content) < 0) {
+                (void)nl_fault_set(&fault, -ENOMEM, NULL);
+                for (size_t i = 0; i < n; i++)
+                        faults[i] = fault;
+                return n;
+        }
+        for (size_t i = 0; i < n; i++)
+                n_failed += merge(nftables, &content, &operations[i], &removes, &faults[i]) < 0;
+        if (n_failed == n)
+                return n;
+        if ((has_base(&content) || removes) && write_table(nftables, &content, &fault) < 0)
+                return fail_all(faults, n, &fault);
+
+        fact_set_clear(&nftables->content);
+        nftables->content = content;
+        content = FACT_SET_INIT;
+        return n_failed;
+}
+
+static void report_loss(Nftables *nftables) {
+        const BackendSink *sink = &nftables->backend.sink;
+        CLEANUP(array_clear) Array changes = ARRAY_INIT(FactChange);
+        CLEANUP(fact_set_clear) FactSet lost = nftables->content;
+        const Fact *fact;
+
+        nftables->is_lost = false;
+        nftables->handle = 0;
+        nftables->content = FACT_SET_INIT;
+        if (!nftables->is_started || lost.facts.n == 0)
+                return;
+
+        ARRAY_FOREACH(fact, &lost.facts) {
+                const FactChange change = {
+                        .fact = *fact, .removed = true, .author = nftables->author
+                };
+
+                if (!array_append(&changes, &change)) {
+                        /* An empty list of all kinds says the same. */
+                        FactSet none = FACT_SET_INIT;
+
+                        if (sink->on_resync)
+                                sink->on_resync(nftables->interface.kinds, &none, sink->userdata);
+                        return;
+                }
+        }
+        if (sink->on_changes)
+                sink->on_changes(changes.items, changes.n, sink->userdata);
+}
+
+static void on_message(const struct nlmsghdr *nlh, void *userdata) {
+        Nftables *nftables = userdata;
+
+        if (nlh->nlmsg_pid == nft_transaction_port(nftables->transaction) ||
+                !nft_message_is_about_us(nlh))
+                return;
+        if (!nftables->is_lost)
+                nftables->author = nlh->nlmsg_pid;
+        nftables->is_lost = true;
+}
+
+static void on_overrun(void *userdata) {
+        Nftables *nftables = userdata;
+
+        log_debug("Lost notifications of nftables, taking our table as changed");
+        if (!nftables->is_lost)
+                nftables->author = 0;
+        nftables->is_lost = true;
+}
+
+static void on_turn_end(bool is_empty, void *userdata) {
+        Nftables *nftables = userdata;
+
+        if (nftables->is_lost)
+                report_loss(nftables);
+}
+
+/* Return: 1 the table is as we wrote it; 0 not, or it is not ours; negative errno. */
+static int verify(Nftables *nftables, bool *ret_left_behind) {
+        NftTableInfo info;
+        int r = find_table(nftables, &info);
+
+        if (r < 0)
+                return r;
+        *ret_left_behind = r > 0 && info.is_ours;
+        return nftables->is_written && (r > 0 ? info.handle : 0) == nftables->handle &&
+               (r > 0) == has_base(&nftables->content);
+}
+
+static int nftables_resync(Backend *backend) {
+        Nftables *nftables = (Nftables *)backend;
+        const BackendSink *sink = &backend->sink;
+        CLEANUP(fact_set_clear) FactSet facts = FACT_SET_INIT;
+        bool left_behind;
+        int r;
+
+        nftables->is_started = false; /* what waits is part of the answer */
+        nl_watch_drain(nftables->watch);
+        nftables->is_started = true;
+
+        r = verify(nftables, &left_behind);
+        if (r == 0) {
+                fact_set_clear(&nftables->content);
+                nftables->handle = 0;
+                if (left_behind)
+                        r = fact_set_put(&facts, &key_of_base);
+        } else if (r > 0)
+                r = fact_set_copy(&facts, &nftables->content);
+        if (r < 0)
+                return r;
+        if (sink->on_resync)
+                sink->on_resync(nftables->interface.kinds, &facts, sink->userdata);
+        return 0;
+}
+
+static void nftables_resolve_neighbour(Backend *backend, uint32_t ifindex, const Address *address) {
+        /* Nothing here knows neighbours. */
+}
+
+/* All messages of one notification have one author, so a look at the first is enough. */
+static int attach_filter(Nftables *nftables) {
+        const struct sock_filter program[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                        htonl(nft_transaction_port(nftables->transaction)), 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, 0),
+                BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        };
+
+        return nl_watch_set_filter(nftables->watch, program, ARRAY_LENGTH(program));
+}
+
+static Nftables *nftables_unmake(Nftables *nftables) {
+        if (!nftables)
+                return NULL;
+        nftables->watch = nl_watch_free(nftables->watch);
+        nftables->request = nl_request_free(nftables->request);
+        nftables->transaction = nft_transaction_free(nftables->transaction);
+        fact_set_clear(&nftables->content);
+        free(nftables);
+        return NULL;
+}
+DEFINE_CLEANUP(Nftables *, nftables_unmake);
+
+int nftables_new(sd_event *event, NftablesMechanism mechanism, Backend **ret) {
+        CLEANUP(nftables_unmake_p) Nftables *nftables = calloc(1, sizeof(*nftables));
+        NlWatchListener listener = { on_message, on_overrun, on_turn_end, nftables };
+        int r;
+
+        if (!nftables)
+                return -ENOMEM;
+        nftables->interface = (BackendInterface){
+                .name = "nftables",
+                .kinds = nft_codec_kinds(mechanism),
+                .resync = nftables_resync,
+                .apply = nftables_apply,
+                .resolve_neighbour = nftables_resolve_neighbour,
+        };
+        nftables->backend.interface = &nftables->interface;
+        nftables->mechanism = mechanism;
+        nftables->content = FACT_SET_INIT;
+
+        r = nft_transaction_new(&nftables->transaction);
+        if (r >= 0)
+                r = nl_request_new(NETLINK_NETFILTER, &nftables->request);
+        if (r >= 0)
+                r = nl_watch_new(event, NETLINK_NETFILTER, &listener, &nftables->watch);
+        if (r >= 0)
+                r = attach_filter(nftables);
+        if (r >= 0)
+                r = nl_watch_join(nftables->watch, NFNLGRP_NFTABLES);
+        if (r < 0)
+                return r;
+
+        *ret = &TAKE(nftables)->backend;
+        return 0;
+}
+
+Backend *nftables_free(Backend *backend) {
+        (void)nftables_unmake((Nftables *)backend);
+        return NULL;
+}
+
+int nftables_probe(NftablesMechanism mechanism, Fault *fault) {
+        CLEANUP(nft_transaction_free_p) NftTransaction *transaction = NULL;
+        CLEANUP(nft_batch_clear) NftBatch batch = NFT_BATCH_INIT;
+        int r = nft_transaction_new(&transaction);
+
+        if (r >= 0)
+                r = nft_codec_encode_probe(mechanism, &batch);
+        if (r < 0)
+                return nl_fault_set(fault, r, NULL);
+        r = nft_transaction_send(transaction, &batch, fault);
+        if (r == -ENOENT || r == -EOPNOTSUPP || r == -EINVAL)
+                return 0; /* an expression, a chain type or a key this kernel does not know */
+        return r < 0 ? r : 1;
+}
