@@ -165,13 +165,30 @@ GVariant *service_get(BusClient *client, const char *property) {
         return value;
 }
 
-char *kernel_state(void) {
-        g_autofree char *routes4 = run("ip -4 route show table all");
-        g_autofree char *routes6 = run("ip -6 route show table all");
-        g_autofree char *rules4 = run("ip -4 rule");
-        g_autofree char *rules6 = run("ip -6 rule");
+/* Leaves out what the kernel settles by itself when a new link's carrier is seen. */
+static void append_settled(GString *state, const char *listing) {
+        g_auto(GStrv) lines = g_strsplit(listing, "\n", -1);
 
-        return g_strconcat(routes4, routes6, rules4, rules6, NULL);
+        for (char **line = lines; *line; line++) {
+                if (strstr(*line, "table local"))
+                        continue;
+                if (g_str_has_suffix(*line, "linkdown "))
+                        (*line)[strlen(*line) - strlen("linkdown ")] = '\0';
+                g_string_append_printf(state, "%s\n", *line);
+        }
+}
+
+char *kernel_state(void) {
+        static const char *const listings[] = { "ip -4 route show table all",
+                "ip -6 route show table all", "ip -4 rule", "ip -6 rule" };
+        GString *state = g_string_new(NULL);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(listings); i++) {
+                g_autofree char *listing = run("%s", listings[i]);
+
+                append_settled(state, listing);
+        }
+        return g_string_free(state, FALSE);
 }
 
 bool kernel_has_route(const char *text) {
