@@ -86,9 +86,8 @@ static void call_often(BusClient *client, unsigned n) {
         for (unsigned i = 0; i < n; i++) {
                 size_t which = i % G_N_ELEMENTS(calls);
 
-                g_ptr_array_add(under_way,
-                        submit(client, calls[which].member, calls[which].arguments,
-                                BUS_CALL_PLAIN));
+                g_ptr_array_add(under_way, submit(client, calls[which].member,
+                                                   calls[which].arguments, BUS_CALL_PLAIN));
                 if (under_way->len < N_UNDER_WAY && i + 1 < n)
                         continue;
                 for (guint k = 0; k < under_way->len; k++) {
@@ -268,12 +267,12 @@ int main(int argc, char *argv[]) {
         service_fixture_enter();
 
         g_test_add_func("/load/ten-thousand-calls-leave-nothing-open", test_ten_thousand_calls);
-        g_test_add_func("/load/thousand-waiting-calls-cost-no-more-than-the-limit",
-                test_waiting_calls);
+        g_test_add_func(
+                "/load/thousand-waiting-calls-cost-no-more-than-the-limit", test_waiting_calls);
         g_test_add_func("/load/idle-service-never-wakes", test_idle);
         g_test_add_func(
                 "/load/hundred-thousand-events-of-others-cost-no-memory", test_events_of_others);
-        g_test_add_func("/load/overrun-in-the-middle-of-a-change-loses-nothing",
-                test_overrun_in_a_change);
+        g_test_add_func(
+                "/load/overrun-in-the-middle-of-a-change-loses-nothing", test_overrun_in_a_change);
         return g_test_run();
 }
