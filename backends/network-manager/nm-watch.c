@@ -65,7 +65,9 @@ static void read_again(NmWatch *watch) {
         watch->stale = r < 0;
         if (r >= 0)
                 return;
-        log_warning("Cannot ask NetworkManager what it knows: %s", strerror(-r));
+        /* A lost connection is for its owner to tell. */
+        if (r != -ENOTCONN)
+                log_warning("Cannot ask NetworkManager what it knows: %s", strerror(-r));
 }
 
 static int on_objects(sd_bus_message *reply, void *userdata, sd_bus_error *error) {

@@ -59,7 +59,9 @@ static void read_again(ResolvedWatch *watch) {
         watch->stale = r < 0;
         if (r >= 0)
                 return;
-        log_warning("Cannot ask systemd-resolved for its servers: %s", strerror(-r));
+        /* A lost connection is for its owner to tell. */
+        if (r != -ENOTCONN)
+                log_warning("Cannot ask systemd-resolved for its servers: %s", strerror(-r));
 }
 
 static int on_servers(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
