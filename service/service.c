@@ -12,6 +12,7 @@
 #include <systemd/sd-id128.h>
 
 #include "backends/base/log.h"
+#include "backends/nftables/nftables.h"
 #include "backends/rtnetlink/rtnetlink.h"
 #include "polkit/authority.h"
 #include "service/bus/bus.h"
@@ -35,6 +36,7 @@ typedef struct Service {
         sd_event *event;
         sd_bus *bus;
         Backend *rtnetlink;
+        Backend *nftables; /* NULL: this kernel has no nftables, and there is no guard */
         Engine *engine;
         Authority *authority;
         PendingCalls *pending;
@@ -57,6 +59,7 @@ static void service_clear(Service *service) {
         pending_calls_free(service->pending);
         authority_free(service->authority);
         engine_free(service->engine);
+        nftables_free(service->nftables);
         rtnetlink_free(service->rtnetlink);
         bus_close(service->bus);
         sd_event_unref(service->event);
@@ -157,6 +160,24 @@ static void on_routes_wanted(bool wanted, void *userdata) {
                 log_warning("Cannot watch the kernel's routes: %s", strerror(-r));
 }
 
+/* The second line behind the routes. Without nftables the first one has to do. */
+static int add_guard(Service *service) {
+        Fault fault = { 0 };
+        int r;
+
+        r = nftables_probe(NFTABLES_GUARD_ONLY, &fault);
+        if (r > 0)
+                r = nftables_new(service->event, NFTABLES_GUARD_ONLY, &service->nftables);
+        else if (r == 0)
+                r = -EOPNOTSUPP;
+        if (r < 0) {
+                log_warning("No firewall guard behind the routes: %s",
+                        fault.text[0] ? fault.text : strerror(-r));
+                return 0;
+        }
+        return engine_add_backend(service->engine, service->nftables);
+}
+
 /* Kernel side: backends and the engine, not started yet. */
 static int build_engine(Service *service, const Settings *settings, const char *state_path) {
         const EngineConfig config = { .ours = settings->ours, .state_path = state_path };
@@ -168,7 +189,8 @@ static int build_engine(Service *service, const Settings *settings, const char *
         r = engine_new(service->event, &config, &service->engine);
         if (r < 0)
                 return r;
-        return engine_add_backend(service->engine, service->rtnetlink);
+        r = engine_add_backend(service->engine, service->rtnetlink);
+        return r < 0 ? r : add_guard(service);
 }
 
 /* Client side: everything that the bus can reach, before it can. */
