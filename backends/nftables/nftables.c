@@ -25,14 +25,16 @@ typedef struct Nftables {
         NftTransaction *transaction;
         NlRequest *request;
         NlWatch *watch;
-        FactSet content; /* what the table says, as far as we know */
-        bool is_started; /* a resync was asked for: reports are wanted */
+        sd_event_source *deferred; /* reports a loss that apply() came across */
+        FactSet content;           /* what the table says, as far as we know */
+        bool is_started;           /* a resync was asked for: reports are wanted */
 
         /* The table is ours: we wrote it, and nobody else's can be in its place unseen. */
         bool is_written;
         uint64_t handle; /* of the table as written; 0: there is none */
 
-        bool is_lost; /* changed by others, to be reported at the end of the turn */
+        bool is_lost;  /* changed by others, to be reported at the end of the turn */
+        bool is_quiet; /* … but not now */
         uint32_t author;
 } Nftables;
 
@@ -120,6 +122,22 @@ static int write_table(Nftables *nftables, const FactSet *facts, Fault *fault) {
         return 0;
 }
 
+/* What others did before is undone by the write, so it is no loss any more. */
+static int replace_table(Nftables *nftables, const FactSet *facts, Fault *fault) {
+        int r;
+
+        nftables->is_quiet = true;
+        nl_watch_drain(nftables->watch);
+        nftables->is_quiet = false;
+
+        r = write_table(nftables, facts, fault);
+        if (r >= 0)
+                nftables->is_lost = false;
+        else if (nftables->is_lost)
+                (void)sd_event_source_set_enabled(nftables->deferred, SD_EVENT_ONESHOT);
+        return r;
+}
+
 static const Fact key_of_base = { .kind = FACT_FILTER, .filter = { .kind = FILTER_BASE } };
 
 static bool has_base(const FactSet *facts) {
@@ -177,7 +195,7 @@ static size_t nftables_apply(
                 n_failed += merge(nftables, &content, &operations[i], &removes, &faults[i]) < 0;
         if (n_failed == n)
                 return n;
-        if ((has_base(&content) || removes) && write_table(nftables, &content, &fault) < 0)
+        if ((has_base(&content) || removes) && replace_table(nftables, &content, &fault) < 0)
                 return fail_all(faults, n, &fault);
 
         fact_set_clear(&nftables->content);
@@ -239,8 +257,13 @@ static void on_overrun(void *userdata) {
 static void on_turn_end(bool is_empty, void *userdata) {
         Nftables *nftables = userdata;
 
-        if (nftables->is_lost)
+        if (nftables->is_lost && !nftables->is_quiet)
                 report_loss(nftables);
+}
+
+static int on_deferred(sd_event_source *source, void *userdata) {
+        on_turn_end(/* is_empty= */ false, userdata);
+        return 0;
 }
 
 /* Return: 1 the table is as we wrote it; 0 not, or it is not ours; negative errno. */
@@ -251,7 +274,8 @@ static int verify(Nftables *nftables, bool *ret_left_behind) {
         if (r < 0)
                 return r;
         *ret_left_behind = r > 0 && info.is_ours;
-        return nftables->is_written && (r > 0 ? info.handle : 0) == nftables->handle &&
+        return nftables->is_written && !nftables->is_lost &&
+               (r > 0 ? info.handle : 0) == nftables->handle &&
                (r > 0) == has_base(&nftables->content);
 }
 
@@ -262,13 +286,15 @@ static int nftables_resync(Backend *backend) {
         bool left_behind;
         int r;
 
-        nftables->is_started = false; /* what waits is part of the answer */
+        nftables->is_quiet = true; /* what waits is part of the answer */
         nl_watch_drain(nftables->watch);
+        nftables->is_quiet = false;
         nftables->is_started = true;
 
         r = verify(nftables, &left_behind);
         if (r == 0) {
                 fact_set_clear(&nftables->content);
+                nftables->is_lost = false;
                 nftables->handle = 0;
                 if (left_behind)
                         r = fact_set_put(&facts, &key_of_base);
@@ -301,6 +327,7 @@ static int attach_filter(Nftables *nftables) {
 static Nftables *nftables_unmake(Nftables *nftables) {
         if (!nftables)
                 return NULL;
+        nftables->deferred = sd_event_source_disable_unref(nftables->deferred);
         nftables->watch = nl_watch_free(nftables->watch);
         nftables->request = nl_request_free(nftables->request);
         nftables->transaction = nft_transaction_free(nftables->transaction);
@@ -333,6 +360,10 @@ int nftables_new(sd_event *event, NftablesMechanism mechanism, Backend **ret) {
                 r = nl_request_new(NETLINK_NETFILTER, &nftables->request);
         if (r >= 0)
                 r = nl_watch_new(event, NETLINK_NETFILTER, &listener, &nftables->watch);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &nftables->deferred, on_deferred, nftables);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(nftables->deferred, SD_EVENT_OFF);
         if (r >= 0)
                 r = attach_filter(nftables);
         if (r >= 0)

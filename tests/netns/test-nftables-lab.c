@@ -109,7 +109,7 @@ bool lab_setup(Lab *lab, NftablesMechanism mechanism) {
                 lab->far[link] = open_far(far_names[link]);
         g_assert_cmpint(sd_event_new(&lab->event), >=, 0);
         g_assert_cmpint(nftables_new(lab->event, mechanism, &lab->backend), ==, 0);
-        lab->backend->sink = (BackendSink){ on_changes, on_resync, lab };
+        lab_listen(lab);
         g_assert_cmpint(lab->backend->interface->resync(lab->backend), ==, 0);
         return true;
 }
@@ -120,6 +120,15 @@ void lab_clear(Lab *lab) {
         lab->backend = nftables_free(lab->backend);
         lab->event = sd_event_unref(lab->event);
         fact_set_clear(&lab->observed);
+}
+
+void lab_listen(Lab *lab) {
+        lab->backend->sink = (BackendSink){ on_changes, on_resync, lab };
+}
+
+void lab_settle(Lab *lab) {
+        while (sd_event_run(lab->event, 0) > 0)
+                ;
 }
 
 typedef struct LabTest {

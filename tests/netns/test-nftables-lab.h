@@ -107,5 +107,11 @@ void lab_inject(Lab *lab, LabLink link, const LabPacket *packet, uint8_t tcp_fla
 char *lab_nft(const char *format, ...) G_GNUC_PRINTF(1, 2);
 bool lab_has_nft(void);
 
+/* Delivers what waits now. */
+void lab_settle(Lab *lab);
+
+/* Hears what a new backend has to say. */
+void lab_listen(Lab *lab);
+
 /* Runs the loop until the backend has reported something. */
 void lab_wait_for_report(Lab *lab);
