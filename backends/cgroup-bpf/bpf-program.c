@@ -168,10 +168,15 @@ static void build_create(Assembler *as, const BpfProgramParameters *p) {
         emit(as, STORE(BPF_W, R1, SOCK_MARK, R2));
 }
 
-/* Through bpf_setsockopt(), which drops the cached route too. */
-static void append_mark_by_option(Assembler *as, const BpfProgramParameters *p) {
+/* R7 = the mark of the socket. */
+static void append_read_mark(Assembler *as) {
         emit(as, LOAD(BPF_DW, R1, CTX, CTX_FIELD(sk)));
         emit(as, LOAD(BPF_W, R7, R1, SOCK_MARK));
+}
+
+/* Through bpf_setsockopt(), which drops the cached route too. R7 keeps the mark from before. */
+static void append_mark_by_option(Assembler *as, const BpfProgramParameters *p) {
+        append_read_mark(as);
         jump_if_marked(as, R7, R8, p, LABEL_MARKED);
         emit(as, MOV(R8, R7));
         change_mark(as, R8, p);
@@ -187,7 +192,11 @@ static void append_mark_by_option(Assembler *as, const BpfProgramParameters *p) 
         place(as, LABEL_MARKED);
 }
 
-/* Goes on when this is a question: UDP or TCP, port 53, on a socket of this group. */
+/*
+ * Goes on when this is a question: UDP or TCP, port 53, on a socket of this
+ * group. R7 is its mark before this program, which may be an outer group's: what
+ * that writes on the socket of a nested group, the nested group takes back.
+ */
 static void append_is_question(Assembler *as, const BpfProgramParameters *p) {
         emit(as, LOAD(BPF_W, R1, CTX, CTX_FIELD(user_port)));
         jump_if_imm(as, BPF_JNE, R1, htons(DNS_PORT), LABEL_ACCEPT);
@@ -195,8 +204,6 @@ static void append_is_question(Assembler *as, const BpfProgramParameters *p) {
         jump_if_imm(as, BPF_JEQ, R1, IPPROTO_UDP, LABEL_UDP_OR_TCP);
         jump_if_imm(as, BPF_JNE, R1, IPPROTO_TCP, LABEL_ACCEPT);
         place(as, LABEL_UDP_OR_TCP);
-        emit(as, LOAD(BPF_DW, R1, CTX, CTX_FIELD(sk)));
-        emit(as, LOAD(BPF_W, R7, R1, SOCK_MARK));
         emit(as, AND32_IMM(R7, p->mask));
         jump_if_imm(as, BPF_JNE, R7, p->mark & p->mask, LABEL_ACCEPT);
 }
@@ -397,9 +404,11 @@ void bpf_program_build(BpfHook hook, const BpfProgramParameters *parameters, Bpf
                         build_ask6(&as, parameters);
                 break;
         case BPF_HOOK_SENDMSG4:
+                append_read_mark(&as);
                 build_ask4(&as, parameters);
                 break;
         case BPF_HOOK_SENDMSG6:
+                append_read_mark(&as);
                 build_ask6(&as, parameters);
                 break;
         case BPF_HOOK_RECVMSG4:

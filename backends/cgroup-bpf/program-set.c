@@ -109,8 +109,8 @@ static int load_programs(ProgramSet *set, const BpfProgramParameters *parameters
                 bpf_program_build(hook, parameters, &program);
                 r = bpf_call_load(hook, &program, text);
                 if (r < 0 && !info->optional)
-                        return program_fault(
-                                fault, r, "cannot load BPF program %s: %s", info->name, text);
+                        return program_fault(fault, r, "cannot load BPF program %s%s%s", info->name,
+                                text[0] ? ": " : "", text);
                 if (r < 0)
                         log_debug("goes without BPF program %s: %s %s", info->name, strerror(-r),
                                 text);
