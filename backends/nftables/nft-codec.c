@@ -706,7 +706,8 @@ static void match_groups(Table *table, unsigned level, const char *set) {
 }
 
 /*
- * A flow's first packet decides: masquerading cannot begin later. The deepest
+ * A flow's first packet decides, not one more before an answer (`ct state new`):
+ * masquerading cannot begin later. The deepest
  * group comes last and wins. Packets without a full socket (SYN-ACK, RST and
  * what follows an exit) have only their flow.
  */

@@ -7,7 +7,7 @@
  * The table is always written whole: added (so that deleting cannot fail),
  * deleted and added again with all it holds. The kernel changes generations in
  * one step, so every packet sees the old table or the new one. See nft(8);
- * backends/nftables/README.md shows a whole table.
+ * tests/fixtures/nft/ shows whole tables.
  */
 
 #include "backends/facts/fact-set.h"

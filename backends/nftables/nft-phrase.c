@@ -15,10 +15,6 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 
-/* In <linux/netfilter/nf_conntrack_common.h> for the kernel alone. */
-#define STATE_NEW (UINT32_C(1) << (IP_CT_NEW + 1))
-#define STATE_UNTRACKED (UINT32_C(1) << 6)
-
 #define REGISTER NFT_REG_1
 
 void rule_begin(NftRule *rule, const char *chain) {
@@ -204,8 +200,8 @@ void match_flow_mark(NftRule *rule, uint32_t mark, uint32_t mask) {
 }
 
 void match_flow_start(NftRule *rule) {
-        load_flow(rule, NFT_CT_STATE);
-        compare_bits(rule, NFT_CMP_NEQ, 0, STATE_NEW | STATE_UNTRACKED);
+        load_flow(rule, NFT_CT_STATUS);
+        compare_bits(rule, NFT_CMP_EQ, 0, IPS_CONFIRMED);
 }
 
 void match_flow_original(NftRule *rule) {

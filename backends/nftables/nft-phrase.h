@@ -44,7 +44,7 @@ void match_forwarded(NftRule *rule);                                    /* iif !
 void match_mark(NftRule *rule, uint32_t mark, uint32_t mask);           /* meta mark & M == m */
 void match_other_mark(NftRule *rule, uint32_t mark, uint32_t mask);     /* meta mark & M != m */
 void match_flow_mark(NftRule *rule, uint32_t mark, uint32_t mask);      /* ct mark & M == m */
-void match_flow_start(NftRule *rule);                                   /* ct state new,untracked */
+void match_flow_start(NftRule *rule);                                   /* ct status ! confirmed */
 void match_flow_original(NftRule *rule);                                /* ct direction original */
 void match_destination_set(NftRule *rule, int family, const char *set); /* ip daddr @lan-ipv4 */
 void match_destination(NftRule *rule, const Prefix *prefix);            /* ip6 daddr fe80::/10 */

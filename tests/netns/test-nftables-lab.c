@@ -240,6 +240,20 @@ static int wire_protocol(const LabPacket *packet) {
         return packet->protocol;
 }
 
+static uint32_t add_up(const void *data, size_t size, uint32_t sum) {
+        const uint8_t *bytes = data;
+
+        for (size_t i = 0; i < size; i++)
+                sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+        return sum;
+}
+
+static uint16_t fold(uint32_t sum) {
+        while (sum >> 16)
+                sum = (sum & 0xffff) + (sum >> 16);
+        return htons((uint16_t)~sum);
+}
+
 int lab_socket(const LabPacket *packet) {
         int family = is_ipv4(packet->to) ? AF_INET : AF_INET6;
         int type = packet->protocol == IPPROTO_TCP   ? SOCK_STREAM
@@ -272,13 +286,13 @@ int lab_socket(const LabPacket *packet) {
 
 int lab_send_from(int fd, const LabPacket *packet) {
         bool is_raw = packet->protocol == IPPROTO_ICMP;
-        struct icmphdr icmp = { .type = packet->icmp_type };
+        struct icmphdr icmp = { .type = packet->icmp_type, .un.echo.id = htons(packet->port) };
         struct sockaddr_storage address;
         socklen_t length = fill_address(&address, packet->to, is_raw ? 0 : packet->port);
         int r;
 
         if (is_raw && is_ipv4(packet->to))
-                icmp.checksum = (uint16_t)~htons((uint16_t)(packet->icmp_type << 8));
+                icmp.checksum = fold(add_up(&icmp, sizeof(icmp), 0));
         if (packet->protocol == IPPROTO_TCP)
                 r = connect(fd, (struct sockaddr *)&address, length);
         else
@@ -324,8 +338,13 @@ static bool parse_frame(const uint8_t *bytes, size_t size, LabFrame *ret) {
         ret->icmp_type = transport[0];
         ret->from_port = (uint16_t)(transport[0] << 8 | transport[1]);
         ret->port = (uint16_t)(transport[2] << 8 | transport[3]);
-        if (ret->protocol == IPPROTO_TCP && offset + 20 <= size)
+        if (ret->protocol == IPPROTO_TCP && offset + 20 <= size) {
+                uint32_t be_sequence;
+
+                memcpy(&be_sequence, transport + 4, sizeof(be_sequence));
+                ret->sequence = ntohl(be_sequence);
                 ret->tcp_flags = transport[13];
+        }
         return true;
 }
 
@@ -389,25 +408,12 @@ LabLink lab_way_of(Lab *lab, const LabPacket *packet) {
         return way;
 }
 
-static uint32_t add_up(const void *data, size_t size, uint32_t sum) {
-        const uint8_t *bytes = data;
-
-        for (size_t i = 0; i < size; i++)
-                sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
-        return sum;
-}
-
-static uint16_t fold(uint32_t sum) {
-        while (sum >> 16)
-                sum = (sum & 0xffff) + (sum >> 16);
-        return htons((uint16_t)~sum);
-}
-
 static size_t fill_transport(uint8_t *to, const LabPacket *packet, uint8_t tcp_flags) {
         if (packet->protocol == IPPROTO_TCP) {
                 struct tcphdr header = { .source = htons(packet->from_port),
                         .dest = htons(packet->port),
                         .seq = htonl(1000),
+                        .ack_seq = htonl(packet->acked),
                         .doff = 5,
                         .window = htons(1000) };
 

@@ -53,6 +53,7 @@ typedef struct LabPacket {
         unsigned uid;
         const char *from; /* source address; NULL: the kernel's choice */
         uint8_t icmp_type;
+        uint32_t acked; /* injected TCP: the sequence number it answers */
 } LabPacket;
 
 /* What a frame at a far end was. */
@@ -61,6 +62,7 @@ typedef struct LabFrame {
         uint16_t from_port, port;
         char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
         uint8_t icmp_type, tcp_flags;
+        uint32_t sequence; /* TCP */
 } LabFrame;
 
 bool lab_setup(Lab *lab, NftablesMechanism mechanism);

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/* Marking of groups by nftables, with real cgroups: routing leads into the tunnel but for the mark.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/lib/netns.h"
+#include "tests/netns/test-nftables-lab.h"
+
+#define FAR4 "198.51.100.7"
+#define FAR6 "2001:db8:7::7"
+#define GUARD_BOTH (FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6)
+
+static char *root; /* of the cgroup2 hierarchy */
+static char *home; /* where this process was */
+
+static bool find_cgroup2(void) {
+        g_autofree char *mounts = NULL, *own = NULL;
+        g_auto(GStrv) lines = NULL;
+        char *line;
+
+        g_assert_true(g_file_get_contents("/proc/self/mountinfo", &mounts, NULL, NULL));
+        lines = g_strsplit(mounts, "\n", -1);
+        for (char **at = lines; *at && !root; at++)
+                if (strstr(*at, " - cgroup2 ")) {
+                        g_auto(GStrv) fields = g_strsplit(*at, " ", 6);
+
+                        root = g_strcompress(fields[4]);
+                }
+        g_assert_true(g_file_get_contents("/proc/self/cgroup", &own, NULL, NULL));
+        line = strstr(own, "0::");
+        if (!root || !line)
+                return false;
+        line[strcspn(line, "\n")] = 0;
+        home = g_build_filename(root, line + 3, NULL);
+        return true;
+}
+
+static void move_to(const char *directory) {
+        g_autofree char *path = g_build_filename(directory, "cgroup.procs", NULL);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        g_assert_cmpint(fd, >=, 0);
+        g_assert_cmpint(write(fd, "0", 1), ==, 1);
+        (void)close(fd);
+}
+
+/* root/talpid-test-PID/inner: levels 1 and 2. */
+typedef struct Groups {
+        char *outer, *inner;
+        uint64_t outer_id, inner_id;
+} Groups;
+
+static uint64_t make_group(const char *path) {
+        struct stat status;
+
+        g_assert_cmpint(mkdir(path, 0755), ==, 0);
+        g_assert_cmpint(stat(path, &status), ==, 0);
+        return status.st_ino;
+}
+
+static bool groups_make(Groups *groups) {
+        g_autofree char *name = g_strdup_printf("talpid-test-%d", getpid());
+
+        *groups = (Groups){ 0 };
+        if (!root && !find_cgroup2()) {
+                g_test_skip("no cgroup2 hierarchy is mounted here");
+                return false;
+        }
+        groups->outer = g_build_filename(root, name, NULL);
+        groups->inner = g_build_filename(groups->outer, "inner", NULL);
+        if (g_access(home, W_OK) < 0 || g_access(root, W_OK) < 0) {
+                g_test_skip("no cgroup can be made here");
+                return false;
+        }
+        groups->outer_id = make_group(groups->outer);
+        groups->inner_id = make_group(groups->inner);
+        return true;
+}
+
+static void groups_remove(Groups *groups) {
+        move_to(home);
+        (void)rmdir(groups->inner);
+        (void)rmdir(groups->outer);
+        g_free(groups->inner);
+        g_free(groups->outer);
+}
+
+/* Into the tunnel goes what is not marked. */
+static void route_by_mark(void) {
+        netns_ip("route replace default via 10.77.2.1");
+        netns_ip("-6 route del default");
+        netns_ip("route add default via fd77:2::1");
+        netns_ip("route add default via 10.77.1.1 table 99");
+        netns_ip("route add default via fd77:1::1 table 99");
+        netns_ip("rule add fwmark 0x10000000/0x30000000 lookup 99");
+        netns_ip("-6 rule add fwmark 0x10000000/0x30000000 lookup 99");
+        netns_sysctl("ipv4/conf/all/src_valid_mark", "1");
+}
+
+#define TABLE(flags)                                                                               \
+        lab_base(flags), lab_name(FILTER_TUNNEL, "tun0"), lab_name(FILTER_UPLINK, "up0"),          \
+                lab_prefix(FILTER_TUNNEL_ADDRESS, "10.77.2.2"),                                    \
+                lab_prefix(FILTER_TUNNEL_ADDRESS, "fd77:2::2")
+
+static void expect_source(Lab *lab, LabPacket packet, LabLink link, const char *source) {
+        int protocol = packet.protocol == IPPROTO_ICMP && strchr(packet.to, ':') ? IPPROTO_ICMPV6
+                                                                                 : packet.protocol;
+        LabFrame frame = { 0 };
+        int fd = lab_socket(&packet);
+
+        (void)lab_send_from(fd, &packet);
+        if (!lab_read(lab, link, protocol,
+                    packet.protocol == IPPROTO_ICMP ? packet.icmp_type : packet.port, &frame))
+                g_error("protocol %d to %s port %u did not come out where it should",
+                        packet.protocol, packet.to, packet.port);
+        g_assert_cmpstr(frame.from, ==, source);
+        (void)close(fd);
+}
+
+/* New ports every time: each is a new flow. */
+static uint16_t next_port(void) {
+        static uint16_t port = 20000;
+
+        return port++;
+}
+
+static void expect_all(Lab *lab, LabLink link, const char *source4, const char *source6) {
+        static const int protocols[] = { IPPROTO_UDP, IPPROTO_TCP, IPPROTO_ICMP };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(protocols); i++) {
+                LabPacket packet = { .protocol = protocols[i], .port = next_port() };
+
+                packet.to = FAR4;
+                packet.icmp_type = 8;
+                expect_source(lab, packet, link, source4);
+                packet.to = FAR6;
+                packet.icmp_type = 128;
+                expect_source(lab, packet, link, source6);
+        }
+}
+
+static void groups_leave_beside_the_tunnel_with_the_right_source(Lab *lab) {
+        Groups groups;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_group(groups.outer_id, 1, LAB_MARK, false));
+        expect_all(lab, LAB_TUN, "10.77.2.2", "fd77:2::2");
+        move_to(groups.outer);
+        expect_all(lab, LAB_UP, "10.77.1.2", "fd77:1::2");
+        move_to(groups.inner); /* children of a group are in it */
+        expect_all(lab, LAB_UP, "10.77.1.2", "fd77:1::2");
+        move_to(home);
+        expect_all(lab, LAB_TUN, "10.77.2.2", "fd77:2::2");
+        groups_remove(&groups);
+}
+
+static void the_deepest_group_wins(Lab *lab) {
+        Groups groups;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        LAB_WRITE(lab, TABLE(0), lab_group(groups.outer_id, 1, LAB_MARK, false),
+                lab_group(groups.inner_id, 2, LAB_INCLUDED, false));
+        move_to(groups.inner);
+        expect_all(lab, LAB_TUN, "10.77.2.2", "fd77:2::2");
+        move_to(groups.outer);
+        expect_all(lab, LAB_UP, "10.77.1.2", "fd77:1::2");
+        groups_remove(&groups);
+}
+
+static void included_groups_use_the_tunnel_with_its_source(Lab *lab) {
+        Groups groups;
+        LabPacket packet = { .to = FAR4, .protocol = IPPROTO_UDP, .port = next_port() };
+
+        if (!groups_make(&groups))
+                return;
+        netns_ip("route add default via 10.77.2.1 table 99"); /* the other way round */
+        netns_ip("rule add fwmark 0x20000000/0x30000000 lookup 99");
+        LAB_WRITE(lab, TABLE(GUARD_BOTH | FILTER_GUARD_INCLUDED),
+                lab_group(groups.outer_id, 1, LAB_INCLUDED, false));
+        expect_source(lab, packet, LAB_UP, "10.77.1.2");
+        move_to(groups.outer);
+        packet.port = next_port();
+        expect_source(lab, packet, LAB_TUN, "10.77.2.2");
+        netns_ip("route del default table 99"); /* routing fails: kept inside */
+        packet.port = next_port();
+        g_assert_cmpint(lab_way_of(lab, &packet), ==, LAB_NOWHERE);
+        groups_remove(&groups);
+}
+
+/* After the exit of a program its last packets have no socket to look at, only their flow. */
+static void packets_without_a_socket_keep_to_their_flow(Lab *lab) {
+        LabPacket connect = {
+                .to = FAR4, .protocol = IPPROTO_TCP, .from_port = 31000, .port = 4300
+        };
+        LabPacket answer = {
+                .from = FAR4, .to = "10.77.1.2", .protocol = IPPROTO_TCP, .from_port = 4300
+        };
+        LabFrame frame;
+        Groups groups;
+        int fd;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_group(groups.outer_id, 1, LAB_MARK, false));
+        move_to(groups.outer);
+        fd = lab_socket(&connect);
+        g_assert_cmpint(lab_send_from(fd, &connect), ==, 0);
+        g_assert_true(lab_read(lab, LAB_UP, IPPROTO_TCP, 4300, &frame));
+        g_assert_cmpstr(frame.from, ==, "10.77.1.2");
+        move_to(home);
+        (void)close(fd);
+
+        /* The kernel answers a SYN-ACK that nobody waits for with a RST of no socket. */
+        answer.port = frame.from_port;
+        answer.acked = frame.sequence + 1;
+        lab_inject(lab, LAB_UP, &answer, TH_SYN | TH_ACK);
+        g_assert_true(lab_read(lab, LAB_UP, IPPROTO_TCP, 4300, &frame));
+        g_assert_cmpuint(frame.tcp_flags & TH_RST, !=, 0);
+        groups_remove(&groups);
+}
+
+static void flows_from_before_stay_in_the_tunnel(Lab *lab) {
+        LabPacket packet = {
+                .to = FAR4, .protocol = IPPROTO_UDP, .from_port = 32000, .port = next_port()
+        };
+        LabPacket answer = {
+                .from = FAR4, .to = "10.77.2.2", .protocol = IPPROTO_UDP, .port = 32000
+        };
+        Groups groups;
+        int fd;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        LAB_WRITE(lab, TABLE(0), lab_group(1 /* nobody */, 2, LAB_MARK, false));
+        move_to(groups.outer);
+        fd = lab_socket(&packet);
+        g_assert_cmpint(lab_send_from(fd, &packet), ==, 0);
+        g_assert_true(lab_read(lab, LAB_TUN, IPPROTO_UDP, packet.port, NULL));
+        answer.from_port = packet.port;
+        lab_inject(lab, LAB_TUN, &answer, 0);
+        (void)lab_read(lab, LAB_TUN, 0, 0, NULL);
+        LAB_WRITE(lab, lab_group(groups.outer_id, 1, LAB_MARK, false));
+        g_assert_cmpint(lab_send_from(fd, &packet), ==, 0);
+        g_assert_true(lab_read(lab, LAB_TUN, IPPROTO_UDP, packet.port, NULL));
+        g_assert_false(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+        (void)close(fd);
+        groups_remove(&groups);
+}
+
+static void expect_asked(Lab *lab, const char *asked, int protocol, const char *expected) {
+        LabPacket question = { .to = asked, .protocol = protocol, .port = 53 };
+        LabFrame frame = { 0 };
+        int fd = lab_socket(&question);
+
+        (void)lab_send_from(fd, &question);
+        g_assert_true(lab_read(lab, LAB_UP, protocol, 53, &frame));
+        g_assert_cmpstr(frame.to, ==, expected);
+        (void)close(fd);
+}
+
+static void questions_of_groups_go_to_their_resolver(Lab *lab) {
+        LabPacket outside = { .to = FAR4, .protocol = IPPROTO_UDP, .port = 53 };
+        Groups groups;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        netns_sysctl("ipv4/conf/up0/route_localnet", "1");
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_group(groups.outer_id, 1, LAB_MARK, true),
+                lab_resolver("10.77.1.1"), lab_resolver("fd77:1::1"));
+        g_assert_cmpint(lab_way_of(lab, &outside), ==, LAB_TUN);
+        move_to(groups.outer);
+        expect_asked(lab, FAR4, IPPROTO_UDP, "10.77.1.1");
+        expect_asked(lab, FAR4, IPPROTO_TCP, "10.77.1.1");
+        expect_asked(lab, "10.77.2.1", IPPROTO_UDP, "10.77.1.1");
+        expect_asked(lab, "127.0.0.53", IPPROTO_UDP, "10.77.1.1");
+        expect_asked(lab, FAR6, IPPROTO_UDP, "fd77:1::1");
+        expect_asked(lab, FAR6, IPPROTO_TCP, "fd77:1::1");
+        groups_remove(&groups);
+}
+
+/* net_cls, in a mount namespace of our own. */
+static void class_ids_mark_like_cgroups(Lab *lab) {
+        g_autofree char *directory = g_dir_make_tmp("net-cls-XXXXXX", NULL);
+        g_autofree char *group = g_build_filename(directory, "talpid-test", NULL);
+        g_autofree char *class_id = g_build_filename(group, "net_cls.classid", NULL);
+        int fd;
+
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+                mount("net_cls", directory, "cgroup", 0, "net_cls") < 0) {
+                g_test_skip("net_cls cannot be mounted here");
+                (void)rmdir(directory);
+                return;
+        }
+        g_assert_cmpint(mkdir(group, 0755), ==, 0);
+        fd = open(class_id, O_WRONLY | O_CLOEXEC);
+        g_assert_cmpint(fd, >=, 0);
+        g_assert_cmpint(write(fd, "1048577", 7), ==, 7);
+        (void)close(fd);
+        route_by_mark();
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_group(0x00100001, 0, LAB_MARK, true),
+                lab_resolver("10.77.1.1"));
+        expect_all(lab, LAB_TUN, "10.77.2.2", "fd77:2::2");
+        move_to(group);
+        expect_all(lab, LAB_UP, "10.77.1.2", "fd77:1::2");
+        expect_asked(lab, FAR4, IPPROTO_UDP, "10.77.1.1");
+        move_to(directory);
+        expect_all(lab, LAB_TUN, "10.77.2.2", "fd77:2::2");
+        g_assert_cmpint(rmdir(group), ==, 0);
+        g_assert_cmpint(umount(directory), ==, 0);
+        g_assert_cmpint(rmdir(directory), ==, 0);
+}
+
+#define ADD(path, test) lab_test_add("/nftables-groups/" path, NFTABLES_CGROUP2, test)
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        ADD("leave-beside-the-tunnel-with-the-right-source",
+                groups_leave_beside_the_tunnel_with_the_right_source);
+        ADD("the-deepest-wins", the_deepest_group_wins);
+        ADD("included-use-the-tunnel-with-its-source",
+                included_groups_use_the_tunnel_with_its_source);
+        ADD("packets-without-a-socket-keep-to-their-flow",
+                packets_without_a_socket_keep_to_their_flow);
+        ADD("flows-from-before-stay-in-the-tunnel", flows_from_before_stay_in_the_tunnel);
+        ADD("questions-go-to-their-resolver", questions_of_groups_go_to_their_resolver);
+        lab_test_add("/nftables-groups/class-ids-mark-like-cgroups", NFTABLES_NET_CLS,
+                class_ids_mark_like_cgroups);
+        return g_test_run();
+}
