@@ -473,6 +473,62 @@ static void test_damaged_state(Machine *machine) {
         restart_fast(false);
 }
 
+/* What the firewall guard is for: nobody may open the tunnel by taking its routes away. */
+static const char *const thefts[] = {
+        "ip -4 rule del priority 4984",
+        "ip -6 rule del priority 4984",
+        "ip -4 route flush table talpid-tunnel",
+        "ip -6 route flush table talpid-tunnel",
+        "ip -4 rule flush; ip -4 rule add priority 32766 lookup main",
+        "ip -6 rule add priority 1 lookup main; ip -6 rule del priority 1",
+};
+
+static void steal(Leaks *f) {
+        for (int round = 0; round < 5; round++)
+                for (size_t i = 0; i < G_N_ELEMENTS(thefts); i++) {
+                        run(thefts[i]);
+                        check(f, thefts[i]);
+                }
+}
+
+static void test_thefts(Machine *machine) {
+        Leaks f;
+
+        leaks_open(&f, machine);
+        steal(&f);
+        leaks_close(&f);
+}
+
+static void test_thefts_while_dead(Machine *machine) {
+        Leaks f;
+
+        leaks_open(&f, machine);
+        run("systemctl kill --signal=STOP talpid.service");
+        run("ip -4 rule del priority 4984; ip -6 rule del priority 4984");
+        check(&f, "no rules, and nobody to put them back");
+        run("systemctl kill --signal=CONT talpid.service");
+        leaks_close(&f);
+}
+
+static void test_bound_to_device(Machine *machine) {
+        g_autofree char *answer = NULL;
+        Leaks f;
+
+        leaks_open(&f, machine);
+        g_assert_cmpint(
+                lab_ask_question(
+                        &(LabQuestion){ .family = AF_INET, .device = "wan0", .timeout_msec = 500 },
+                        &answer),
+                <, 0);
+        g_assert_cmpint(
+                lab_ask_question(
+                        &(LabQuestion){ .family = AF_INET6, .device = "wan0", .timeout_msec = 500 },
+                        &answer),
+                <, 0);
+        check(&f, "sockets bound to the ISP's link");
+        leaks_close(&f);
+}
+
 static const CheckCase cases[] = {
         { "/leaks/none-when-options-change", test_options },
         { "/leaks/none-when-the-tunnel-moves-to-another-device", test_replace },
@@ -481,6 +537,9 @@ static const CheckCase cases[] = {
         { "/leaks/none-when-the-lan-claims-the-vpn-s-own-addresses", test_forged_lan },
         { "/leaks/none-when-the-service-is-killed-at-any-moment-of-a-change", test_kills },
         { "/leaks/none-when-the-saved-state-is-damaged", test_damaged_state },
+        { "/leaks/none-when-rules-and-routes-are-taken-away", test_thefts },
+        { "/leaks/none-when-they-are-taken-away-and-the-service-is-dead", test_thefts_while_dead },
+        { "/leaks/none-from-sockets-that-are-bound-to-a-device", test_bound_to_device },
 };
 
 int main(int argc, char **argv) {
