@@ -317,19 +317,21 @@ static bool parse_frame(const uint8_t *bytes, size_t size, LabFrame *ret) {
 
         *ret = (LabFrame){ 0 };
         if (ntohs(ether->ether_type) == ETHERTYPE_IP) {
-                const struct iphdr *ip = (const void *)(ether + 1);
+                struct iphdr ip;
 
-                ret->protocol = ip->protocol;
-                offset = sizeof(*ether) + ip->ihl * 4u;
-                (void)inet_ntop(AF_INET, &ip->saddr, ret->from, sizeof(ret->from));
-                (void)inet_ntop(AF_INET, &ip->daddr, ret->to, sizeof(ret->to));
+                memcpy(&ip, ether + 1, sizeof(ip)); /* at an odd place behind 14 bytes */
+                ret->protocol = ip.protocol;
+                offset = sizeof(*ether) + ip.ihl * 4u;
+                (void)inet_ntop(AF_INET, &ip.saddr, ret->from, sizeof(ret->from));
+                (void)inet_ntop(AF_INET, &ip.daddr, ret->to, sizeof(ret->to));
         } else if (ntohs(ether->ether_type) == ETHERTYPE_IPV6) {
-                const struct ip6_hdr *ip = (const void *)(ether + 1);
+                struct ip6_hdr ip;
 
-                ret->protocol = ip->ip6_nxt;
-                offset = sizeof(*ether) + sizeof(*ip);
-                (void)inet_ntop(AF_INET6, &ip->ip6_src, ret->from, sizeof(ret->from));
-                (void)inet_ntop(AF_INET6, &ip->ip6_dst, ret->to, sizeof(ret->to));
+                memcpy(&ip, ether + 1, sizeof(ip));
+                ret->protocol = ip.ip6_nxt;
+                offset = sizeof(*ether) + sizeof(ip);
+                (void)inet_ntop(AF_INET6, &ip.ip6_src, ret->from, sizeof(ret->from));
+                (void)inet_ntop(AF_INET6, &ip.ip6_dst, ret->to, sizeof(ret->to));
         } else
                 return false;
         if (offset + 8 > size)
