@@ -14,6 +14,10 @@
 #define ACTION_SET_DEFAULT_ROUTE "org.talpid.Routing.set-default-route"
 #define ACTION_INSPECT "org.talpid.Routing.inspect"
 
+#define ACTION_EXCLUDE_OWN "org.talpid.SplitTunnel.exclude-own"
+#define ACTION_EXCLUDE_OTHER "org.talpid.SplitTunnel.exclude-other"
+#define ACTION_MANAGE_SELECTORS "org.talpid.SplitTunnel.manage-selectors"
+
 #define DETAIL_METHOD "method"           /* member that is called: "AddRoutes" */
 #define DETAIL_DESTINATION "destination" /* "10.0.0.0/8", or "10.0.0.0/8 and 3 more" */
 #define DETAIL_DEVICE "device"           /* "wg0" */
@@ -26,6 +30,13 @@
 #define DETAIL_BYPASS "bypass"           /* as destination; "nothing" */
 #define DETAIL_UID "uid"                 /* of the caller */
 #define DETAIL_PID "pid"                 /* "1234" */
+
+#define DETAIL_EXECUTABLE "executable" /* of the process; "several", "" where it is not seen */
+#define DETAIL_OWNER "owner"           /* real uid of the process; "several" */
+#define DETAIL_START_TIME                                                                          \
+        "start-time" /* of the process, clock ticks: tells two of one number apart */
+#define DETAIL_SELECTORS "selectors" /* "user 1000", "user 1000 and 3 more" */
+#define DETAIL_SETTING "setting"     /* what Mode, Dns or Enabled is to become: "mode=include" */
 
 /*
  * Replaces the message of the .policy file, for the opposite of what that one
@@ -41,3 +52,19 @@
         "Authentication is required to remove the network routes of all users"
 #define MESSAGE_UNSET_TUNNEL                                                                       \
         "Authentication is required to stop sending all network traffic through $(device)"
+#define MESSAGE_RETURN_OWN                                                                         \
+        "Authentication is required to bring your program $(executable) back into the VPN"
+#define MESSAGE_RETURN_OTHER                                                                       \
+        "Authentication is required to bring the program $(executable) of user $(owner) back "     \
+        "into the VPN"
+#define MESSAGE_CLEAR_PROCESSES "Authentication is required to bring programs back into the VPN"
+#define MESSAGE_LIST_PROCESSES                                                                     \
+        "Authentication is required to see which programs of other users go around the VPN"
+#define MESSAGE_ADD_SELECTORS "Authentication is required to let $(selectors) go around the VPN"
+#define MESSAGE_REMOVE_SELECTORS                                                                   \
+        "Authentication is required to let $(selectors) go around the VPN no longer"
+#define MESSAGE_SET_SELECTORS                                                                      \
+        "Authentication is required to let $(selectors), and nothing else of yours, go around "    \
+        "the VPN"
+#define MESSAGE_SET_SPLIT                                                                          \
+        "Authentication is required to change what goes around the VPN ($(setting))"

@@ -20,9 +20,11 @@
 #include "service/bus/owners.h"
 #include "service/bus/pending-call.h"
 #include "service/bus/routing-object.h"
+#include "service/bus/split-object.h"
 #include "service/engine/engine.h"
 #include "service/lifecycle.h"
 #include "service/privileges.h"
+#include "service/split/controller.h"
 
 #define PATH_SIZE (SETTINGS_DIRECTORY_MAX + 16)
 
@@ -38,10 +40,13 @@ typedef struct Service {
         Backend *rtnetlink;
         Backend *nftables; /* NULL: this kernel has no nftables, and there is no guard */
         Engine *engine;
+        SplitController *split;
+        char state_path[PATH_SIZE], permanent_path[PATH_SIZE], restored_path[PATH_SIZE];
         Authority *authority;
         PendingCalls *pending;
         Owners *owners;
         RoutingObject *routing;
+        SplitObject *split_object;
         sd_bus_slot *log_control;
         Lifecycle *lifecycle;
 } Service;
@@ -54,10 +59,12 @@ typedef struct Service {
 static void service_clear(Service *service) {
         lifecycle_free(service->lifecycle);
         sd_bus_slot_unref(service->log_control);
+        split_object_free(service->split_object);
         routing_object_free(service->routing);
         owners_free(service->owners);
         pending_calls_free(service->pending);
         authority_free(service->authority);
+        split_controller_free(service->split);
         engine_free(service->engine);
         nftables_free(service->nftables);
         rtnetlink_free(service->rtnetlink);
@@ -193,9 +200,39 @@ static int build_engine(Service *service, const Settings *settings, const char *
         return r < 0 ? r : add_guard(service);
 }
 
+/* Which groups are there has to be known before the engine looks at their marks. */
+static int build_split(Service *service, const Settings *settings) {
+        SplitControllerConfig config = {
+                .event = service->event,
+                .engine = service->engine,
+                .mechanism = "none",
+                .reason = "no backend is built in",
+                .state_path = service->state_path,
+                .restored_path = service->restored_path,
+        };
+        int r;
+
+        if (settings->state_directory[0]) {
+                (void)snprintf(
+                        service->permanent_path, PATH_SIZE, "%s/split", settings->state_directory);
+                config.permanent_path = service->permanent_path;
+        }
+        (void)snprintf(service->restored_path, PATH_SIZE, "%s/restored", settings->directory);
+
+        r = split_controller_new(&config, &service->split);
+        return r < 0 ? r : split_controller_find_groups(service->split);
+}
+
+static void on_intent(void *userdata) {
+        Service *service = userdata;
+
+        split_controller_on_intent(service->split);
+}
+
 /* Client side: everything that the bus can reach, before it can. */
 static int build_bus_face(Service *service, const Settings *settings) {
         RoutingObjectConfig routing;
+        SplitObjectConfig split;
         LifecycleConfig lifecycle;
         EngineObserver observer;
         int r;
@@ -225,8 +262,20 @@ static int build_bus_face(Service *service, const Settings *settings) {
         r = routing_object_new(&routing, &service->routing);
         if (r < 0)
                 return r;
+        split = (SplitObjectConfig){
+                .bus = service->bus,
+                .engine = service->engine,
+                .authority = service->authority,
+                .owners = service->owners,
+                .pending = service->pending,
+                .controller = service->split,
+        };
+        r = split_object_new(&split, &service->split_object);
+        if (r < 0)
+                return r;
         observer = routing_object_observer(service->routing);
         engine_set_observer(service->engine, &observer);
+        engine_set_intent_listener(service->engine, on_intent, service);
 
         r = log_control_add(service->bus, &service->log_control);
         if (r < 0)
@@ -253,6 +302,9 @@ static int start(Service *service) {
                 return r;
         }
 
+        r = split_controller_start(service->split);
+        if (r < 0)
+                return r;
         r = remember_bus(service);
         if (r < 0)
                 return r;
@@ -269,7 +321,6 @@ static int start(Service *service) {
 }
 
 static int build(Service *service, const Settings *settings) {
-        char state_path[PATH_SIZE];
         int r;
 
         r = privileges_drop(SERVICE_USER, settings->directory);
@@ -289,8 +340,10 @@ static int build(Service *service, const Settings *settings) {
                 return r;
         }
 
-        (void)snprintf(state_path, sizeof(state_path), "%s/state", settings->directory);
-        r = build_engine(service, settings, state_path);
+        (void)snprintf(service->state_path, PATH_SIZE, "%s/state", settings->directory);
+        r = build_engine(service, settings, service->state_path);
+        if (r >= 0)
+                r = build_split(service, settings);
         if (r < 0)
                 return r;
         return build_bus_face(service, settings);
@@ -339,7 +392,7 @@ static int clean_kernel(Service *service, const Settings *settings) {
 }
 
 static int remove_files(const Service *service, const char *directory) {
-        static const char *const names[] = { "state", "bus" };
+        static const char *const names[] = { "state", "bus", "restored" };
 
         for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
                 if (unlinkat(service->directory_fd, names[i], 0) < 0 && errno != ENOENT)

@@ -138,6 +138,22 @@ static int read_directory(SettingsLookup lookup, char *directory, Refusal *why) 
         return 0;
 }
 
+/* Where it is not given nothing is permanent: a machine without systemd has to choose a place. */
+static int read_state_directory(SettingsLookup lookup, char *directory, Refusal *why) {
+        const char *text = lookup("STATE_DIRECTORY");
+        size_t length;
+
+        if (!text || !text[0])
+                return 0;
+        length = strcspn(text, ":");
+        if (text[0] != '/' || length >= SETTINGS_DIRECTORY_MAX)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "STATE_DIRECTORY=%.64s is no absolute path of less than %d bytes", text,
+                        SETTINGS_DIRECTORY_MAX);
+        (void)snprintf(directory, SETTINGS_DIRECTORY_MAX, "%.*s", (int)length, text);
+        return 0;
+}
+
 int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
         Settings settings = {
                 .ours = OURS_DEFAULT,
@@ -164,6 +180,8 @@ int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
                 r = read_idle_timeout(lookup, &settings.idle_timeout_usec, why);
         if (r >= 0)
                 r = read_directory(lookup, settings.directory, why);
+        if (r >= 0)
+                r = read_state_directory(lookup, settings.state_directory, why);
         if (r >= 0)
                 r = check_ours(&settings.ours, why);
         if (r < 0)

@@ -14,9 +14,10 @@
 
 typedef struct Settings {
         Ours ours;
-        int log_level;                          /* LOG_ of syslog(3) */
-        usec_t idle_timeout_usec;               /* USEC_INFINITY: never leaves by itself */
-        char directory[SETTINGS_DIRECTORY_MAX]; /* what has to outlive the process */
+        int log_level;                                /* LOG_ of syslog(3) */
+        usec_t idle_timeout_usec;                     /* USEC_INFINITY: never leaves by itself */
+        char directory[SETTINGS_DIRECTORY_MAX];       /* what has to outlive the process */
+        char state_directory[SETTINGS_DIRECTORY_MAX]; /* and the machine; "": none */
 } Settings;
 
 /* Looks a variable up: getenv(), or the table of a test. NULL: not set. */

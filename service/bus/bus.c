@@ -11,8 +11,7 @@
 #include "backends/base/log.h"
 #include "service/bus/errors.h"
 
-/* org.talpid.SplitTunnel joins here together with its object. */
-const char *const bus_names[] = { "org.talpid.Routing", NULL };
+const char *const bus_names[] = { "org.talpid.Routing", "org.talpid.SplitTunnel", NULL };
 
 int bus_open(sd_event *event, sd_bus **ret) {
         CLEANUP(sd_bus_close_unrefp) sd_bus *bus = NULL;

@@ -204,6 +204,8 @@ static void mark_lease(Owners *owners, const Owner *owner) {
 void owners_sync(Owners *owners) {
         const Intent *intent = engine_intent(owners->engine);
         const WantedRoute *wanted;
+        const Selector *selector;
+        const SplitGroup *group;
         Client **client;
         uint32_t last = UINT32_MAX;
 
@@ -218,6 +220,12 @@ void owners_sync(Owners *owners) {
         }
         if (intent_has_tunnel(intent))
                 mark_lease(owners, intent_owner(intent, intent->tunnel.owner));
+        ARRAY_FOREACH(selector, &intent->split.selectors) {
+                mark_lease(owners, intent_owner(intent, selector->owner));
+        }
+        ARRAY_FOREACH(group, &intent->split.groups) {
+                mark_lease(owners, intent_owner(intent, group->owner));
+        }
 
         for (size_t i = owners->clients.n; i > 0; i--) {
                 client = array_at(&owners->clients, i - 1);
@@ -295,6 +303,16 @@ const char *owners_next_subscriber(const Owners *owners, uint32_t what, size_t *
                 Client *const *client = array_at(&owners->clients, (*position)++);
 
                 if ((*client)->subscriptions & what)
+                        return (*client)->name;
+        }
+        return NULL;
+}
+
+const char *owners_next_subscriber_of(const Owners *owners, uid_t uid, size_t *position) {
+        while (*position < owners->clients.n) {
+                Client *const *client = array_at(&owners->clients, (*position)++);
+
+                if ((*client)->subscriptions && ((*client)->uid == 0 || (*client)->uid == uid))
                         return (*client)->name;
         }
         return NULL;

@@ -60,3 +60,6 @@ bool owners_have_subscribers(const Owners *owners);
 
 /* Walks subscribers to @what: *@position starts at 0. Return: a unique name; NULL at the end. */
 const char *owners_next_subscriber(const Owners *owners, uint32_t what, size_t *position);
+
+/* As above: subscribers to anything that are root or @uid. */
+const char *owners_next_subscriber_of(const Owners *owners, uid_t uid, size_t *position);

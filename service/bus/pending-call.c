@@ -60,6 +60,10 @@ int pending_call_new(PendingCalls *calls, sd_bus_message *message, PendingCall *
         return 0;
 }
 
+sd_bus_message *pending_call_message(const PendingCall *call) {
+        return call->message;
+}
+
 PendingCall *pending_call_free(PendingCall *call) {
         if (!call)
                 return NULL;

@@ -28,7 +28,10 @@ typedef struct PendingCall PendingCall;
 /* Owned by @calls; a reference to @message is kept. Return: 0; -ENOMEM. */
 int pending_call_new(PendingCalls *calls, sd_bus_message *message, PendingCall **ret);
 
-/* Forgets the call unanswered: its handler returned an error instead. Return: NULL. */
+/* What is to be answered; for those that answer with more than nothing. Borrowed. */
+sd_bus_message *pending_call_message(const PendingCall *call);
+
+/* Forgets the call: its handler returned an error instead, or it is answered. Return: NULL. */
 PendingCall *pending_call_free(PendingCall *call);
 DEFINE_CLEANUP(PendingCall *, pending_call_free)
 

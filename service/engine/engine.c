@@ -42,6 +42,8 @@ struct Engine {
         Ours ours;
         bool counts;
         char *state_path;
+        void (*on_intent)(void *userdata);
+        void *intent_userdata;
         EngineObserver observer;
         bool started;
 
@@ -275,6 +277,8 @@ static int run_change(Engine *engine, const IntentChange *change, uint32_t *mask
                 engine, &candidate, change->kind == INTENT_DROP_CLIENT ? "client-gone" : "request");
         if (engine->observer.on_owners)
                 engine->observer.on_owners(engine->observer.userdata);
+        if (engine->on_intent)
+                engine->on_intent(engine->intent_userdata);
         *mask |= ENGINE_PROPERTY_TUNNEL;
         return 0;
 }
@@ -608,6 +612,11 @@ int engine_add_backend(Engine *engine, Backend *backend) {
                 .on_changes = on_changes, .on_resync = on_resync, .userdata = engine
         };
         return array_append(&engine->reconciler.backends, &backend) ? 0 : -ENOMEM;
+}
+
+void engine_set_intent_listener(Engine *engine, void (*on_intent)(void *userdata), void *userdata) {
+        engine->on_intent = on_intent;
+        engine->intent_userdata = userdata;
 }
 
 void engine_set_observer(Engine *engine, const EngineObserver *observer) {

@@ -80,6 +80,9 @@ Engine *engine_free(Engine *engine);
 int engine_add_backend(Engine *engine, Backend *backend);
 void engine_set_observer(Engine *engine, const EngineObserver *observer);
 
+/* Another one, that hears whenever the intent is another. */
+void engine_set_intent_listener(Engine *engine, void (*on_intent)(void *userdata), void *userdata);
+
 /*
  * Reads the saved intent, then everything from the backends, and reconciles
  * once: what is there and wanted is adopted, the rest of ours removed.

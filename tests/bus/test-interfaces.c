@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /*
- * What the service shows of itself is what dbus/org.talpid.Routing.xml promises.
+ * What the service shows of itself is what dbus/*.xml promises.
  *
  * The live vtable is introspected over a socket pair: no bus daemon, no kernel.
  */
@@ -10,14 +10,17 @@
 #include <sys/socket.h>
 
 #include "service/bus/routing-object.h"
+#include "service/bus/split-object.h"
 
 typedef struct Pair {
         sd_bus *server, *client;
-        RoutingObject *object;
+        RoutingObject *routing;
+        SplitObject *split;
 } Pair;
 
 static void pair_set_up(Pair *pair) {
-        RoutingObjectConfig config = { 0 };
+        RoutingObjectConfig routing = { 0 };
+        SplitObjectConfig split = { 0 };
         sd_id128_t id;
         int fds[2];
 
@@ -34,12 +37,14 @@ static void pair_set_up(Pair *pair) {
         g_assert_cmpint(sd_bus_set_fd(pair->client, fds[1], fds[1]), >=, 0);
         g_assert_cmpint(sd_bus_start(pair->client), >=, 0);
 
-        config.bus = pair->server;
-        g_assert_cmpint(routing_object_new(&config, &pair->object), >=, 0);
+        routing.bus = split.bus = pair->server;
+        g_assert_cmpint(routing_object_new(&routing, &pair->routing), >=, 0);
+        g_assert_cmpint(split_object_new(&split, &pair->split), >=, 0);
 }
 
 static void pair_tear_down(Pair *pair) {
-        routing_object_free(pair->object);
+        split_object_free(pair->split);
+        routing_object_free(pair->routing);
         sd_bus_close_unref(pair->client);
         sd_bus_close_unref(pair->server);
 }
@@ -54,12 +59,12 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
         return 1;
 }
 
-static char *introspect(Pair *pair) {
+static char *introspect(Pair *pair, const char *path) {
         char *xml = NULL;
         int busy;
 
         g_assert_cmpint(
-                sd_bus_call_method_async(pair->client, NULL, NULL, ROUTING_PATH,
+                sd_bus_call_method_async(pair->client, NULL, NULL, path,
                         "org.freedesktop.DBus.Introspectable", "Introspect", on_reply, &xml, NULL),
                 >=, 0);
         while (!xml) {
@@ -86,7 +91,7 @@ static gint compare_lines(gconstpointer a, gconstpointer b) {
         return g_strcmp0(*(const char *const *)a, *(const char *const *)b);
 }
 
-static char *summary(const char *xml) {
+static char *summary(const char *xml, const char *name) {
         g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
         g_autoptr(GDBusNodeInfo) node = NULL;
         g_autoptr(GError) error = NULL;
@@ -94,7 +99,7 @@ static char *summary(const char *xml) {
 
         node = g_dbus_node_info_new_for_xml(xml, &error);
         g_assert_no_error(error);
-        interface = g_dbus_node_info_lookup_interface(node, ROUTING_INTERFACE);
+        interface = g_dbus_node_info_lookup_interface(node, name);
         g_assert_nonnull(interface);
 
         for (size_t i = 0; interface->methods[i]; i++) {
@@ -140,24 +145,35 @@ static char *summary(const char *xml) {
         return g_strjoinv("\n", (char **)lines->pdata);
 }
 
-static void test_matches_its_contract(void) {
+static void check_contract(const char *file, const char *path, const char *name) {
         g_autofree char *promised_xml = NULL, *live_xml = NULL, *promised = NULL, *live = NULL;
         g_autoptr(GError) error = NULL;
         Pair pair = { 0 };
 
-        (void)g_file_get_contents(ROUTING_XML, &promised_xml, NULL, &error);
+        (void)g_file_get_contents(file, &promised_xml, NULL, &error);
         g_assert_no_error(error);
         pair_set_up(&pair);
-        live_xml = introspect(&pair);
+        live_xml = introspect(&pair, path);
         pair_tear_down(&pair);
 
-        promised = summary(promised_xml);
-        live = summary(live_xml);
+        promised = summary(promised_xml, name);
+        live = summary(live_xml, name);
         g_assert_cmpstr(live, ==, promised);
+}
+
+static void test_routing_matches_its_contract(void) {
+        check_contract(ROUTING_XML, ROUTING_PATH, ROUTING_INTERFACE);
+}
+
+static void test_split_matches_its_contract(void) {
+        check_contract(SPLIT_XML, SPLIT_PATH, SPLIT_INTERFACE);
 }
 
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/interfaces/routing-is-what-its-xml-promises", test_matches_its_contract);
+        g_test_add_func(
+                "/interfaces/routing-is-what-its-xml-promises", test_routing_matches_its_contract);
+        g_test_add_func(
+                "/interfaces/split-is-what-its-xml-promises", test_split_matches_its_contract);
         return g_test_run();
 }
