@@ -3,6 +3,7 @@
 #include "service/engine/execute.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "backends/base/cleanup.h"
@@ -52,8 +53,16 @@ static int execute_run(
         return r;
 }
 
-/* Operations one run holds at most: bounds the memory for their faults. */
+/*
+ * Operations one run holds at most: bounds the memory for their faults. Groups
+ * and the filter are bounded by the intent, and the filter is one transaction:
+ * they go as a whole.
+ */
 #define RUN_MAX 1024
+
+static size_t run_limit(FactKind kind) {
+        return kind == FACT_ROUTE || kind == FACT_RULE ? RUN_MAX : SIZE_MAX;
+}
 
 int execute(const Array *backends, const Array *operations, FactSet *observed, Array *failures) {
         CLEANUP(array_clear) Array effects = ARRAY_INIT(FactChange);
@@ -62,8 +71,9 @@ int execute(const Array *backends, const Array *operations, FactSet *observed, A
 
         for (size_t i = 0, n; r >= 0 && i < operations->n; i += n) {
                 Backend *backend = find_backend(backends, ops[i].fact.kind);
+                size_t limit = run_limit(ops[i].fact.kind);
 
-                for (n = 1; i + n < operations->n && n < RUN_MAX; n++)
+                for (n = 1; i + n < operations->n && n < limit; n++)
                         if (find_backend(backends, ops[i + n].fact.kind) != backend)
                                 break;
                 r = execute_run(backend, ops + i, n, &effects, failures);
