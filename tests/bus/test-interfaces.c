@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /*
- * What the service shows of itself is what dbus/*.xml promises.
+ * What the service shows of itself is what the files in dbus/ promise.
  *
  * The live vtable is introspected over a socket pair: no bus daemon, no kernel.
  */
