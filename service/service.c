@@ -22,6 +22,7 @@
 #include "service/bus/routing-object.h"
 #include "service/bus/split-object.h"
 #include "service/engine/engine.h"
+#include "service/hints.h"
 #include "service/lifecycle.h"
 #include "service/privileges.h"
 #include "service/split/controller.h"
@@ -48,6 +49,7 @@ typedef struct Service {
         RoutingObject *routing;
         SplitObject *split_object;
         sd_bus_slot *log_control;
+        Hints *hints;
         Lifecycle *lifecycle;
 } Service;
 
@@ -58,6 +60,7 @@ typedef struct Service {
 
 static void service_clear(Service *service) {
         lifecycle_free(service->lifecycle);
+        hints_free(service->hints);
         sd_bus_slot_unref(service->log_control);
         split_object_free(service->split_object);
         routing_object_free(service->routing);
@@ -278,6 +281,9 @@ static int build_bus_face(Service *service, const Settings *settings) {
         engine_set_intent_listener(service->engine, on_intent, service);
 
         r = log_control_add(service->bus, &service->log_control);
+        if (r < 0)
+                return r;
+        r = hints_new(service->bus, service->event, service->engine, &service->hints);
         if (r < 0)
                 return r;
 
