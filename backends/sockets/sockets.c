@@ -209,27 +209,29 @@ static int connect_again(const Socket *socket) {
                        : 0;
 }
 
-/*
- * Only a connect() chooses a source, and only when there is none yet. A socket
- * bound to a device goes by it whatever its mark is, and disconnecting would
- * unbind it (__udp_disconnect()). Return: 1; 0 nothing to do; negative errno,
- * it is connected as before.
- */
-static int reconnect(const Socket *socket, uint32_t old_mark) {
+/* To a device: it goes by that whatever its mark is, and __udp_disconnect() would unbind it. */
+static bool is_bound(const Socket *socket) {
         char device[IFNAMSIZ];
-        int r;
 
         get_device(socket, device);
-        if (device[0])
-                return 0;
+        return device[0] != '\0';
+}
+
+/*
+ * Only a connect() chooses a source, and only when there is none yet. A source
+ * the program had bound stays through the disconnecting: then, and when there
+ * is no way to the peer, better the old path than a socket that cannot answer
+ * or has no peer. Return: 0; negative errno, it is as before.
+ */
+static int reconnect(const Socket *socket, const SocketsChange *change) {
+        int r;
+
         r = disconnect(socket);
-        if (r < 0)
-                return r;
-        r = connect_again(socket);
         if (r >= 0)
-                return 1;
-        /* No way to the peer there: better the old path than a socket without a peer. */
-        (void)set_mark(socket, old_mark);
+                r = has_old_source(socket, change) ? -EADDRNOTAVAIL : connect_again(socket);
+        if (r >= 0)
+                return 0;
+        (void)set_mark(socket, socket->mark);
         (void)connect_again(socket);
         return r;
 }
@@ -246,7 +248,7 @@ static int destroy(Sockets *sockets, const Socket *socket) {
         if (!get_local(socket, &name.local, &name.local_port) ||
                 getsockopt(socket->fd, SOL_SOCKET, SO_COOKIE, &name.cookie, &length) < 0)
                 return -errno;
-        /* While it connects there is no peer to ask for: the kernel's list knows it. */
+        /* While it still connects, getpeername(2) tells no peer to name it by. */
         if (!socket->is_connected || !read_address(&socket->peer, &name.remote, &name.remote_port))
                 return -ENOTCONN;
         get_device(socket, device);
@@ -271,19 +273,35 @@ static bool is_missing_right(int error) {
         return error == -EPERM || error == -EACCES;
 }
 
+/* Has a source of the old path, or has had one chosen: marked, it would carry that out there. */
+static int change_old(Sockets *sockets, const Socket *socket, const SocketsChange *change,
+        SocketsCounts *counts) {
+        int r;
+
+        if (!is_stream(socket) || !is_in_use(socket)) {
+                counts->n_left++; /* bound to it by the program, or a raw one that tells no peer */
+                return 0;
+        }
+        if (change->policy != SOCKETS_RESET) {
+                counts->n_stale++;
+                return 0;
+        }
+        r = abort_connection(sockets, socket);
+        if (r < 0)
+                counts->n_stale++;
+        else
+                counts->n_reset++;
+        return r;
+}
+
 static int change_socket(Sockets *sockets, const Socket *socket, const SocketsChange *change,
         SocketsCounts *counts) {
         uint32_t mark = (socket->mark & ~change->mask) | (change->mark & change->mask);
+        bool can_reconnect = !is_stream(socket) && socket->is_connected && !is_bound(socket);
         int r;
 
-        if (is_stream(socket) && is_in_use(socket) && has_old_source(socket, change)) {
-                r = change->policy == SOCKETS_RESET ? abort_connection(sockets, socket) : 0;
-                if (change->policy == SOCKETS_RESET && r == 0)
-                        counts->n_reset++;
-                else
-                        counts->n_stale++;
-                return r;
-        }
+        if (!can_reconnect && has_old_source(socket, change))
+                return change_old(sockets, socket, change, counts);
         if (mark == socket->mark)
                 return 0;
         r = set_mark(socket, mark);
@@ -291,13 +309,13 @@ static int change_socket(Sockets *sockets, const Socket *socket, const SocketsCh
                 counts->n_left++;
                 return r;
         }
-        if (!is_stream(socket) && socket->is_connected) {
-                r = reconnect(socket, socket->mark);
+        if (can_reconnect) {
+                r = reconnect(socket, change);
                 if (r < 0) {
                         counts->n_left++;
-                        return 0; /* no route to its peer: nothing the caller can mend */
+                        return 0; /* nothing the caller can mend */
                 }
-                counts->n_reconnected += r > 0;
+                counts->n_reconnected++;
         }
         counts->n_marked++;
         return 0;

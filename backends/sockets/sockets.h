@@ -17,6 +17,8 @@
  *                               destroyed: the program sees ECONNABORTED
  *                               (`reset`)
  *   TCP in use with any other source           marked
+ *   whatever the program bound to an address of the old path, or to a device;
+ *   connected raw that tells no peer           left as it is
  *
  * An established connection that stays is deliberately not marked: it would
  * send the old path's address out on the new one and die of it.
@@ -64,7 +66,7 @@ typedef struct SocketsCounts {
         unsigned n_reconnected; /* of those, connected again */
         unsigned n_reset;       /* destroyed */
         unsigned n_stale;       /* TCP in use that stays on the old path */
-        unsigned n_left;        /* others that could not be changed */
+        unsigned n_left;        /* others that stay on the old path */
 } SocketsCounts;
 
 /* Works in the network namespace it is made in. Return: 0, *ret is the caller's; negative errno. */
