@@ -454,6 +454,7 @@ int main(int argc, char **argv) {
         NETWORK("other-ports-are-left-alone", test_other_ports_are_left_alone);
         NETWORK("resolver-changes-in-place", test_resolver_changes_in_place);
         NETWORK("c-library-resolves", test_c_library_resolves);
-        NETWORK("only-the-socket-of-resolved-is-refused", test_only_the_socket_of_resolved_is_refused);
+        NETWORK("only-the-socket-of-resolved-is-refused",
+                test_only_the_socket_of_resolved_is_refused);
         return g_test_run();
 }
