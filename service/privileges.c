@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -37,20 +38,36 @@ static int make_directory(const char *path, uid_t uid, gid_t gid) {
         return 0;
 }
 
+/*
+ * Routes, rules, firewall and marks; the rest is split tunnelling's: control
+ * groups of others, their processes and sockets, programs that mark.
+ */
+static const uint32_t kept[] = { CAP_NET_ADMIN, CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_BPF,
+        CAP_PERFMON };
+
+static bool is_kept(unsigned long capability) {
+        for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
+                if (kept[i] == capability)
+                        return true;
+        return false;
+}
+
 /* capset(2) has no wrapper in the C library. */
-static int keep_capability(uint32_t capability) {
+static int keep_capabilities(void) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct data[2] = { { 0 } };
 
-        data[capability / 32].permitted = data[capability / 32].effective = UINT32_C(1)
-                                                                            << (capability % 32);
+        for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
+                data[kept[i] / 32].permitted |= UINT32_C(1) << (kept[i] % 32);
+        for (size_t i = 0; i < ARRAY_LENGTH(data); i++)
+                data[i].effective = data[i].permitted;
         return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-static int drop_bounding_set(uint32_t kept) {
+static int drop_bounding_set(void) {
         for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0;
                 capability++)
-                if (capability != kept && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
+                if (!is_kept(capability) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
                         return -errno;
         return 0;
 }
@@ -81,11 +98,11 @@ int privileges_drop(const char *user, const char *directory) {
                 return r;
         }
 
-        r = drop_bounding_set(CAP_NET_ADMIN);
+        r = drop_bounding_set();
         if (r >= 0 && entry)
                 r = become(entry);
         if (r >= 0)
-                r = keep_capability(CAP_NET_ADMIN);
+                r = keep_capabilities();
         if (r >= 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 r = -errno;
         if (r < 0)

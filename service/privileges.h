@@ -7,8 +7,8 @@
  */
 
 /**
- * privileges_drop() - become @user, with CAP_NET_ADMIN alone
- * @user:       stays root, with that capability alone, when there is no such user
+ * privileges_drop() - become @user, with the capabilities of the unit alone
+ * @user:       stays root, with those alone, when there is no such user
  * @directory:  made with mode 0700 and given to the user
  *
  * Not root: only makes @directory where it is missing.

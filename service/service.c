@@ -25,6 +25,7 @@
 #include "service/hints.h"
 #include "service/lifecycle.h"
 #include "service/privileges.h"
+#include "service/split-processes.h"
 #include "service/split/controller.h"
 
 #define PATH_SIZE (SETTINGS_DIRECTORY_MAX + 16)
@@ -40,6 +41,7 @@ typedef struct Service {
         sd_bus *bus;
         Backend *rtnetlink;
         Backend *nftables; /* NULL: this kernel has no nftables, and there is no guard */
+        SplitMeans *means;
         Engine *engine;
         SplitController *split;
         char state_path[PATH_SIZE], permanent_path[PATH_SIZE], restored_path[PATH_SIZE];
@@ -69,6 +71,7 @@ static void service_clear(Service *service) {
         authority_free(service->authority);
         split_controller_free(service->split);
         engine_free(service->engine);
+        split_means_free(service->means);
         nftables_free(service->nftables);
         rtnetlink_free(service->rtnetlink);
         bus_close(service->bus);
@@ -172,12 +175,14 @@ static void on_routes_wanted(bool wanted, void *userdata) {
 
 /* The second line behind the routes. Without nftables the first one has to do. */
 static int add_guard(Service *service) {
+        NftablesMechanism mechanism =
+                split_means_want_nftables(service->means) ? NFTABLES_CGROUP2 : NFTABLES_GUARD_ONLY;
         Fault fault = { 0 };
         int r;
 
-        r = nftables_probe(NFTABLES_GUARD_ONLY, &fault);
+        r = nftables_probe(mechanism, &fault);
         if (r > 0)
-                r = nftables_new(service->event, NFTABLES_GUARD_ONLY, &service->nftables);
+                r = nftables_new(service->event, mechanism, &service->nftables);
         else if (r == 0)
                 r = -EOPNOTSUPP;
         if (r < 0) {
@@ -186,6 +191,20 @@ static int add_guard(Service *service) {
                 return 0;
         }
         return engine_add_backend(service->engine, service->nftables);
+}
+
+/* What tells processes apart, where anything does. */
+static int add_means(Service *service, const Settings *settings) {
+        Backend *backend;
+        int r;
+
+        r = split_means_new(
+                service->event, settings->mechanism, settings->cgroup2_mount, &service->means);
+        if (r < 0)
+                return r;
+        split_means_set_engine(service->means, service->engine);
+        backend = split_means_backend(service->means);
+        return backend ? engine_add_backend(service->engine, backend) : 0;
 }
 
 /* Kernel side: backends and the engine, not started yet. */
@@ -199,6 +218,9 @@ static int build_engine(Service *service, const Settings *settings, const char *
         r = engine_new(service->event, &config, &service->engine);
         if (r < 0)
                 return r;
+        r = add_means(service, settings);
+        if (r < 0)
+                return r;
         r = engine_add_backend(service->engine, service->rtnetlink);
         return r < 0 ? r : add_guard(service);
 }
@@ -208,8 +230,10 @@ static int build_split(Service *service, const Settings *settings) {
         SplitControllerConfig config = {
                 .event = service->event,
                 .engine = service->engine,
-                .mechanism = "none",
-                .reason = "no backend is built in",
+                .processes = split_means_processes(service->means),
+                .mechanism = split_means_mechanism(service->means),
+                .reason = split_means_reason(service->means),
+                .has_filter = service->nftables != NULL,
                 .state_path = service->state_path,
                 .restored_path = service->restored_path,
         };
@@ -223,7 +247,10 @@ static int build_split(Service *service, const Settings *settings) {
         (void)snprintf(service->restored_path, PATH_SIZE, "%s/restored", settings->directory);
 
         r = split_controller_new(&config, &service->split);
-        return r < 0 ? r : split_controller_find_groups(service->split);
+        if (r < 0)
+                return r;
+        split_means_set_controller(service->means, service->split);
+        return split_controller_find_groups(service->split);
 }
 
 static void on_intent(void *userdata) {
@@ -383,6 +410,23 @@ static void on_cleaned_up(int result, const Refusal *why, void *userdata) {
         (void)sd_event_exit(service->event, result < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
+/* Whoever was taken out goes back to where they came from. */
+static void end_groups(const SplitMeans *means) {
+        CLEANUP(array_clear) Array places = ARRAY_INIT(GroupPlace);
+        const SplitProcesses *processes = split_means_processes(means);
+        const GroupPlace *place;
+
+        if (!processes)
+                return;
+        (void)processes->list_groups(&places, processes->userdata);
+        ARRAY_FOREACH(place, &places) {
+                Fault fault = { .error = 0 };
+
+                if (processes->dissolve(place->path, &fault, processes->userdata) < 0)
+                        log_warning("Cannot end the group %s: %s", place->path, fault.text);
+        }
+}
+
 /* The normal path with nothing wanted: whatever is ours is one operation too many. */
 static int clean_kernel(Service *service, const Settings *settings) {
         int r;
@@ -392,6 +436,8 @@ static int clean_kernel(Service *service, const Settings *settings) {
                 r = build_engine(service, settings, /* state_path= */ NULL);
         if (r >= 0)
                 r = engine_start(service->engine);
+        if (r >= 0)
+                end_groups(service->means);
         if (r >= 0)
                 r = engine_refresh(service->engine, on_cleaned_up, service);
         return r < 0 ? r : sd_event_loop(service->event);

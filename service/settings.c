@@ -154,6 +154,34 @@ static int read_state_directory(SettingsLookup lookup, char *directory, Refusal 
         return 0;
 }
 
+static int read_mechanism(SettingsLookup lookup, char mechanism[static 16], Refusal *why) {
+        static const char *const names[] = { "bpf", "nftables", "none" };
+        const char *text = lookup("TALPID_MECHANISM");
+
+        if (!text || !text[0])
+                return 0;
+        for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+                if (strcmp(text, names[i]) == 0) {
+                        (void)snprintf(mechanism, 16, "%s", text);
+                        return 0;
+                }
+        return refusal_set(why, REFUSAL_INVALID_ARGS,
+                "TALPID_MECHANISM=%.32s is not bpf, nftables or none", text);
+}
+
+static int read_cgroup2_mount(SettingsLookup lookup, char *mount, Refusal *why) {
+        const char *text = lookup("TALPID_CGROUP2_FS");
+
+        if (!text || !text[0])
+                return 0;
+        if (text[0] != '/' || strlen(text) >= SETTINGS_DIRECTORY_MAX)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_CGROUP2_FS=%.64s is no absolute path of less than %d bytes", text,
+                        SETTINGS_DIRECTORY_MAX);
+        (void)snprintf(mount, SETTINGS_DIRECTORY_MAX, "%s", text);
+        return 0;
+}
+
 int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
         Settings settings = {
                 .ours = OURS_DEFAULT,
@@ -182,6 +210,10 @@ int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
                 r = read_directory(lookup, settings.directory, why);
         if (r >= 0)
                 r = read_state_directory(lookup, settings.state_directory, why);
+        if (r >= 0)
+                r = read_mechanism(lookup, settings.mechanism, why);
+        if (r >= 0)
+                r = read_cgroup2_mount(lookup, settings.cgroup2_mount, why);
         if (r >= 0)
                 r = check_ours(&settings.ours, why);
         if (r < 0)

@@ -17,6 +17,8 @@ typedef struct Settings {
         int log_level;                                /* LOG_ of syslog(3) */
         usec_t idle_timeout_usec;                     /* USEC_INFINITY: never leaves by itself */
         char directory[SETTINGS_DIRECTORY_MAX];       /* what has to outlive the process */
+        char mechanism[16];                           /* "": whatever works */
+        char cgroup2_mount[SETTINGS_DIRECTORY_MAX];   /* "": where it is mounted */
         char state_directory[SETTINGS_DIRECTORY_MAX]; /* and the machine; "": none */
 } Settings;
 

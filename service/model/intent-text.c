@@ -12,7 +12,7 @@
 
 #define HEADER "talpid-intent 1"
 #define TRAILER "end"
-#define LINE_MAX_BYTES 1024
+#define LINE_MAX_BYTES 2048
 
 static const char *const carry_names[] = {
         [CARRY_AUTO] = "auto",
@@ -44,6 +44,36 @@ static void write_tunnel(FILE *out, const WantedTunnel *tunnel) {
                 (void)fprintf(out, "bypass destination=%s\n", prefix_format(bypass, text));
 }
 
+/* Values hold no blanks: "%20". Other control bytes cannot be in them. */
+static void write_escaped(FILE *out, const char *key, const char *value) {
+        (void)fprintf(out, " %s=", key);
+        for (; *value; value++)
+                if (*value == ' ' || *value == '%')
+                        (void)fprintf(out, "%%%02x", (unsigned char)*value);
+                else
+                        (void)fputc(*value, out);
+}
+
+static void write_split(FILE *out, const Split *split) {
+        const SplitGroup *group;
+        const Selector *selector;
+
+        if (split->disabled || split->mode != SPLIT_EXCLUDE || split->dns != SPLIT_DNS_SYSTEM)
+                (void)fprintf(out, "split disabled=%d mode=%s dns=%s\n", split->disabled,
+                        split_mode_name(split->mode), split_dns_name(split->dns));
+        ARRAY_FOREACH(selector, &split->selectors) {
+                (void)fprintf(out, "selector owner=%u permanent=%d uid=%u kind=%s", selector->owner,
+                        selector->permanent, selector->uid, selector_kind_name(selector->kind));
+                write_escaped(out, "value", selector->value);
+                (void)fputc('\n', out);
+        }
+        ARRAY_FOREACH(group, &split->groups) {
+                (void)fprintf(out, "group owner=%u", group->owner);
+                write_escaped(out, "path", group->path);
+                (void)fputc('\n', out);
+        }
+}
+
 int intent_text_format(const Intent *intent, char **ret) {
         const WantedRoute *wanted;
         const Owner *owner;
@@ -62,6 +92,7 @@ int intent_text_format(const Intent *intent, char **ret) {
                 write_route(out, wanted);
         if (intent_has_tunnel(intent))
                 write_tunnel(out, &intent->tunnel);
+        write_split(out, &intent->split);
         (void)fprintf(out, TRAILER "\n");
 
         /* Errors of the stream, memory alone, show when it is closed. */
@@ -214,6 +245,92 @@ static int parse_bypass(const char *line, Intent *intent) {
         return array_append(&intent->tunnel.bypass, &prefix) ? 0 : -ENOMEM;
 }
 
+static int parse_hex(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -EBADMSG;
+}
+
+static int read_escaped(const char *line, const char *key, char *ret, size_t size) {
+        char text[LINE_MAX_BYTES];
+        size_t n = 0;
+
+        if (read_text(line, key, text, sizeof(text)) < 0)
+                return -EBADMSG;
+        for (const char *at = text; *at; at++) {
+                char c = *at;
+
+                if (c == '%') {
+                        int high = parse_hex(at[1]), low = high < 0 ? high : parse_hex(at[2]);
+
+                        if (low < 0)
+                                return -EBADMSG;
+                        c = (char)(high << 4 | low);
+                        at += 2;
+                }
+                if (c == '\0' || n + 1 >= size)
+                        return -EBADMSG;
+                ret[n++] = c;
+        }
+        ret[n] = '\0';
+        return 0;
+}
+
+static int parse_split(const char *line, Intent *intent) {
+        Split *split = &intent->split;
+        char mode[16], dns[16];
+        int r;
+
+        if (split->disabled || split->mode != SPLIT_EXCLUDE || split->dns != SPLIT_DNS_SYSTEM)
+                return -EBADMSG; /* there was such a line already */
+        if (read_flag(line, "disabled", &split->disabled) < 0 ||
+                read_text(line, "mode", mode, sizeof(mode)) < 0 ||
+                read_text(line, "dns", dns, sizeof(dns)) < 0)
+                return -EBADMSG;
+        r = split_mode_parse(mode);
+        if (r < 0)
+                return -EBADMSG;
+        split->mode = (SplitMode)r;
+        r = split_dns_parse(dns);
+        if (r < 0)
+                return -EBADMSG;
+        split->dns = (SplitDns)r;
+        return 0;
+}
+
+/* A selector is read again as clients write it, so that nothing else can come in. */
+static int parse_selector(const char *line, Intent *intent) {
+        char kind[16], value[SELECTOR_VALUE_MAX];
+        Selector selector;
+        uint32_t owner, uid;
+        bool permanent;
+
+        if (read_owner_index(line, intent, &owner) < 0 ||
+                read_flag(line, "permanent", &permanent) < 0 ||
+                read_number(line, "uid", UINT32_MAX, &uid) < 0 ||
+                read_text(line, "kind", kind, sizeof(kind)) < 0 ||
+                read_escaped(line, "value", value, sizeof(value)) < 0 ||
+                selector_parse(kind, value, uid, &selector, NULL) < 0)
+                return -EBADMSG;
+        if (strcmp(selector.value, value) != 0 || selector.uid != uid ||
+                (permanent && intent_owner(intent, owner)->name[0]))
+                return -EBADMSG;
+        selector.owner = owner;
+        selector.permanent = permanent;
+        return array_append(&intent->split.selectors, &selector) ? 0 : -ENOMEM;
+}
+
+static int parse_group(const char *line, Intent *intent) {
+        SplitGroup group = { .owner = 0 };
+
+        if (intent->split.groups.n >= SPLIT_GROUPS_MAX ||
+                read_owner_index(line, intent, &group.owner) < 0 ||
+                read_escaped(line, "path", group.path, sizeof(group.path)) < 0 ||
+                !group_path_is_valid(group.path))
+                return -EBADMSG;
+        return array_append(&intent->split.groups, &group) ? 0 : -ENOMEM;
+}
+
 static int parse_line(const char *line, Intent *intent) {
         static const struct {
                 const char *word;
@@ -223,6 +340,9 @@ static int parse_line(const char *line, Intent *intent) {
                 { "route ", parse_route },
                 { "tunnel ", parse_tunnel },
                 { "bypass ", parse_bypass },
+                { "split ", parse_split },
+                { "selector ", parse_selector },
+                { "group ", parse_group },
         };
 
         for (size_t i = 0; i < ARRAY_LENGTH(items); i++)
@@ -242,15 +362,27 @@ static const char *next_line(const char *text, char line[static LINE_MAX_BYTES])
         return end + 1;
 }
 
-/* Puts what was read in order. Return: 0; -EBADMSG an owner has a route twice; -ENOMEM. */
-static int sort_routes(Intent *intent) {
-        if (array_sort(&intent->routes, wanted_route_compare) < 0)
+static int compare_groups(const void *a, const void *b) {
+        return strcmp(((const SplitGroup *)a)->path, ((const SplitGroup *)b)->path);
+}
+
+/* Sorts, and sees that nothing is there twice. */
+static int sort_unique(Array *array, ArrayCompare compare) {
+        if (array_sort(array, compare) < 0)
                 return -ENOMEM;
-        for (size_t i = 1; i < intent->routes.n; i++)
-                if (wanted_route_compare(
-                            array_at(&intent->routes, i - 1), array_at(&intent->routes, i)) == 0)
+        for (size_t i = 1; i < array->n; i++)
+                if (compare(array_at(array, i - 1), array_at(array, i)) == 0)
                         return -EBADMSG;
         return 0;
+}
+
+/* Puts what was read in order. Return: 0; -EBADMSG an owner has something twice; -ENOMEM. */
+static int sort_all(Intent *intent) {
+        int r = sort_unique(&intent->routes, wanted_route_compare);
+
+        if (r >= 0)
+                r = sort_unique(&intent->split.selectors, selector_compare);
+        return r < 0 ? r : sort_unique(&intent->split.groups, compare_groups);
 }
 
 int intent_text_parse(const char *text, Intent *ret) {
@@ -264,7 +396,7 @@ int intent_text_parse(const char *text, Intent *ret) {
 
         while ((text = next_line(text, line))) {
                 if (strcmp(line, TRAILER) == 0) {
-                        r = *text ? -EBADMSG : sort_routes(&intent);
+                        r = *text ? -EBADMSG : sort_all(&intent);
                         if (r < 0)
                                 return r;
                         intent_clear(ret);

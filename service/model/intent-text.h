@@ -5,7 +5,8 @@
  * Intent ↔ text, for restarts.
  *
  * One item a line, "word key=value …", between a line with the version of the
- * form and a line "end" that proves the text whole. Values hold no blanks.
+ * form and a line "end" that proves the text whole. Values hold no blanks;
+ * those of split tunnelling write "%20" for one.
  */
 
 #include <stddef.h>

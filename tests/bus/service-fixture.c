@@ -9,6 +9,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+const char *service_mechanism = "none";
+
 static const char *why_skipped;
 
 char *run(const char *format, ...) {
@@ -62,7 +64,9 @@ static bool enter_network(void) {
 
 void service_start(Service *service, const char *const *arguments) {
         g_autofree char *directory = g_strconcat("RUNTIME_DIRECTORY=", service->directory, NULL);
-        const char *const environment[] = { directory, NULL };
+        g_autofree char *state = g_strconcat("STATE_DIRECTORY=", service->directory, NULL);
+        g_autofree char *mechanism = g_strconcat("TALPID_MECHANISM=", service_mechanism, NULL);
+        const char *const environment[] = { directory, state, mechanism, NULL };
         const char *argv[8] = { TALPIDD, "--idle-timeout=infinity" };
 
         for (size_t i = 0; arguments && arguments[i]; i++)

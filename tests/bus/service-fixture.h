@@ -29,6 +29,9 @@ typedef struct Service {
         BusClient *root, *alice;
 } Service;
 
+/* What TALPID_MECHANISM is; "" tries all, with the capabilities of the unit. Default "none". */
+extern const char *service_mechanism;
+
 /* Once, in main(), before g_test_run(). Sets why every test is skipped, if so. */
 void service_fixture_enter(void);
 

@@ -344,9 +344,9 @@ static void test_root_becomes_our_user(void) {
         g_assert_true(g_file_get_contents(path, &status, NULL, NULL));
         g_assert_nonnull(strstr(status, "\nUid:\t64000\t64000\t64000\t64000\n"));
         g_assert_nonnull(strstr(status, "\nGid:\t64000\t64000\t64000\t64000\n"));
-        g_assert_nonnull(strstr(status, "\nCapPrm:\t0000000000001000\n")); /* CAP_NET_ADMIN, 12 */
-        g_assert_nonnull(strstr(status, "\nCapEff:\t0000000000001000\n"));
-        g_assert_nonnull(strstr(status, "\nCapBnd:\t0000000000001000\n"));
+        g_assert_nonnull(strstr(status, "\nCapPrm:\t000000c000081002\n")); /* privileges.c */
+        g_assert_nonnull(strstr(status, "\nCapEff:\t000000c000081002\n"));
+        g_assert_nonnull(strstr(status, "\nCapBnd:\t000000c000081002\n"));
         g_assert_nonnull(strstr(status, "\nNoNewPrivs:\t1\n"));
 
         call(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));

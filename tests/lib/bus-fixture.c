@@ -156,13 +156,18 @@ BusProcess *bus_fixture_spawn(
         g_autoptr(GPtrArray) full = g_ptr_array_new_with_free_func(g_free);
 
         if (uid != 0) {
+                /* What the unit gives; without split tunnelling its drop-in for routes alone. */
+                bool all = environment && g_strv_contains(environment, "TALPID_MECHANISM=");
+                const char *caps = all ? "-all,+net_admin,+dac_override,+sys_ptrace,+bpf,+perfmon"
+                                       : "-all,+net_admin";
+
                 g_ptr_array_add(full, g_strdup("/usr/bin/setpriv"));
                 g_ptr_array_add(full, g_strdup_printf("--reuid=%u", (unsigned)uid));
                 g_ptr_array_add(full, g_strdup_printf("--regid=%u", (unsigned)uid));
                 g_ptr_array_add(full, g_strdup("--clear-groups"));
-                g_ptr_array_add(full, g_strdup("--inh-caps=-all,+net_admin"));
-                g_ptr_array_add(full, g_strdup("--ambient-caps=-all,+net_admin"));
-                g_ptr_array_add(full, g_strdup("--bounding-set=-all,+net_admin"));
+                g_ptr_array_add(full, g_strconcat("--inh-caps=", caps, NULL));
+                g_ptr_array_add(full, g_strconcat("--ambient-caps=", caps, NULL));
+                g_ptr_array_add(full, g_strconcat("--bounding-set=", caps, NULL));
                 g_ptr_array_add(full, g_strdup("--no-new-privs"));
                 g_ptr_array_add(full, g_strdup("--pdeathsig=KILL"));
                 g_ptr_array_add(full, g_strdup("--"));
