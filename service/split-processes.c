@@ -435,7 +435,7 @@ static bool is_tried(const char *forced, const char *mechanism) {
 
 static void say_no(SplitMeans *means, const char *what, const char *why) {
         log_info("Processes are not told apart by %s: %s", what, why);
-        (void)snprintf(means->reason, sizeof(means->reason), "%s: %s", what, why);
+        (void)snprintf(means->reason, sizeof(means->reason), "%.40s: %.200s", what, why);
 }
 
 static bool try_bpf(SplitMeans *means, sd_event *event) {
