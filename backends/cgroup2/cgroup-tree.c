@@ -5,15 +5,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <linux/magic.h>
-#include <linux/openat2.h>
 
 #include "backends/base/cleanup.h"
 #include "backends/cgroup2/cgroup-path.h"
@@ -59,26 +58,45 @@ int cgroup_tree_open_root(const char *mount) {
         return mount ? open_mount(mount) : find_mount();
 }
 
-static int open_below(int directory, const char *path, uint64_t flags) {
-        struct open_how how = {
-                .flags = flags | O_CLOEXEC,
-                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
-                           RESOLVE_NO_XDEV,
-        };
-        int fd;
+/*
+ * One part of a canonical path: no link is followed, and nothing mounted there.
+ * openat2(2) would do a whole path at once, but RestrictSUIDSGID= of
+ * systemd.exec(5) takes it away, since its filter cannot look into its argument.
+ */
+static int open_part(int directory, const char *name, int flags) {
+        CLEANUP_FD int fd = -1;
+        struct stat above, here;
 
-        do /* EAGAIN: something in the tree was renamed meanwhile */
-                fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof(how));
-        while (fd < 0 && (errno == EINTR || errno == EAGAIN));
-        return fd < 0 ? -errno : fd;
+        do
+                fd = openat(directory, name, flags | O_NOFOLLOW | O_CLOEXEC);
+        while (fd < 0 && errno == EINTR);
+        if (fd < 0 || fstat(directory, &above) < 0 || fstat(fd, &here) < 0)
+                return -errno;
+        return above.st_dev == here.st_dev ? TAKE_FD(fd) : -EXDEV;
 }
 
 int cgroup_tree_open(int directory, const char *path) {
+        CLEANUP_FD int group = -1;
         int r = cgroup_path_check(path);
 
         if (r < 0)
                 return r;
-        return open_below(directory, path[0] ? path : ".", O_RDONLY | O_DIRECTORY);
+        group = open_part(directory, ".", O_RDONLY | O_DIRECTORY);
+        while (group >= 0 && *path) {
+                char name[NAME_MAX + 1];
+                size_t length = strcspn(path, "/");
+                int next;
+
+                if (length > NAME_MAX)
+                        return -ENAMETOOLONG;
+                memcpy(name, path, length);
+                name[length] = '\0';
+                next = open_part(group, name, O_RDONLY | O_DIRECTORY);
+                (void)close(group);
+                group = next;
+                path += length + (path[length] == '/');
+        }
+        return group < 0 ? group : TAKE_FD(group);
 }
 
 int cgroup_tree_id(int group, uint64_t *ret) {

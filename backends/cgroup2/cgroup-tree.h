@@ -5,7 +5,7 @@
  * The directories and files of the cgroup2 hierarchy.
  *
  * All access goes from a descriptor of the root or of a group downward, never
- * through a symlink, "..", or another mount (openat2(2), Linux 5.6). Paths are
+ * through a symlink, "..", or another mount (each part by O_NOFOLLOW). Paths are
  * canonical, see cgroup-path.h. Errors: -ENOENT no such group; -ENODEV it was
  * removed while open; -EROFS; -EACCES; other negative errno.
  */
