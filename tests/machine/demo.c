@@ -151,8 +151,8 @@ static int demo(Machine *machine, int argc, char **argv, void *user) {
         show_no_leak(captures);
 
         heading("The service is killed");
-        pid = client_service_pid(client);
-        show(pid > 0 && kill(pid, SIGKILL) == 0, "SIGKILL", "to process %d", (int)pid);
+        pid = client_kill_service(client);
+        show(pid > 0, "SIGKILL", "to process %d", (int)pid);
         show_answer("the tunnel stays (IPv4)", AF_INET, LAB_RELAY_V4);
         show_answer("the tunnel stays (IPv6)", AF_INET6, LAB_RELAY_V6);
         show_no_leak(captures);

@@ -380,24 +380,11 @@ static void restart_fast(bool fast) {
                  : "rm -r /run/systemd/system/talpid.service.d; systemctl daemon-reload");
 }
 
-typedef struct NewService {
-        Client *client;
-        pid_t old;
-} NewService;
-
-static bool is_new_service(void *user) {
-        NewService *wait = user;
-        pid_t pid = client_service_pid(wait->client);
-
-        return pid > 0 && pid != wait->old;
-}
-
 static void kill_service(Leaks *f) {
-        NewService wait = { f->client, client_service_pid(f->client) };
+        pid_t old = client_kill_service(f->client);
 
-        g_assert_cmpint(wait.old, >, 0);
-        CHECK_OK(kill(wait.old, SIGKILL));
-        g_assert_true(machine_wait_until(f->machine, is_new_service, &wait, MACHINE_WAIT_MSEC));
+        g_assert_cmpint(old, >, 0);
+        g_assert_true(client_wait_for_new_service(f->client, old));
 }
 
 /* Sends a change and does not wait; SIGKILL comes @usec later. */

@@ -128,24 +128,11 @@ static void test_idle_with_intent(Machine *machine) {
         run("sed -i /TALPID_IDLE_TIMEOUT/d /etc/default/talpid");
 }
 
-typedef struct NewService {
-        Client *client;
-        pid_t old;
-} NewService;
+static void kill_service(Client *client) {
+        pid_t old = client_kill_service(client);
 
-static bool is_new_service(void *user) {
-        NewService *wait = user;
-        pid_t pid = client_service_pid(wait->client);
-
-        return pid > 0 && pid != wait->old;
-}
-
-static void kill_service(Machine *machine, Client *client, int signal) {
-        NewService wait = { client, client_service_pid(client) };
-
-        g_assert_cmpint(wait.old, >, 0);
-        CHECK_OK(kill(wait.old, signal));
-        g_assert_true(machine_wait_until(machine, is_new_service, &wait, MACHINE_WAIT_MSEC));
+        g_assert_cmpint(old, >, 0);
+        g_assert_true(client_wait_for_new_service(client, old));
 }
 
 static bool is_to_internet(const Packet *packet, void *user) {
@@ -163,7 +150,7 @@ static void test_sigkill(Machine *machine) {
         CHECK_OK(capture_start(lab, LAB_ISP0, "lan", &captures[0]));
         CHECK_OK(capture_start(lab, LAB_ISP1, "lan", &captures[1]));
         before = dump_ours();
-        CHECK_OK(kill(client_service_pid(client), SIGKILL));
+        g_assert_cmpint(client_kill_service(client), >, 0);
         check_answers(LAB_RELAY_V4, LAB_RELAY_V6);
         g_assert_true(client_wait_for_entry(client, "Tunnel", "device", "wg0"));
         after = dump_ours();
@@ -190,7 +177,7 @@ static void test_damage_while_dead(Machine *machine) {
         run("ip -4 rule del priority 4984; ip -6 route flush table talpid-tunnel; "
             "ip route del unreachable 10.91.0.0/16; "
             "ip route add unreachable 10.92.0.0/16 proto talpid");
-        kill_service(machine, client, SIGKILL);
+        kill_service(client);
         g_assert_true(client_wait_for_entry(client, "Tunnel", "device", "wg0"));
         after = dump_ours();
         g_assert_cmpstr(before, ==, after);
@@ -207,7 +194,7 @@ static void test_lost_state(Machine *machine) {
         set_tunnel(machine, client, "{'bypass': <['" LAB_RELAY_V4 "']>}");
         before = dump_ours();
         run("systemctl kill --signal=STOP talpid.service; rm /run/talpid/state");
-        kill_service(machine, client, SIGKILL);
+        kill_service(client);
         g_assert_true(client_wait_for_entry(client, "Tunnel", "device", "wg0"));
         after = dump_ours();
         g_assert_cmpstr(before, ==, after);
@@ -220,7 +207,7 @@ static void test_client_lifetime(Machine *machine) {
 
         add_route(owner, "10.91.0.0/16", "client");
         add_route(owner, "10.92.0.0/16", "boot");
-        kill_service(machine, client, SIGKILL);
+        kill_service(client);
         g_assert_true(has_route("10.91.0.0/16"));
         run("systemctl restart talpid.service");
         g_assert_true(client_wait_for_service(client, true));
@@ -240,7 +227,7 @@ static void test_client_gone_while_dead(Machine *machine) {
         add_route(owner, "10.91.0.0/16", "client");
         run("systemctl kill --signal=STOP talpid.service");
         owner = client_free(owner);
-        kill_service(machine, client, SIGKILL);
+        kill_service(client);
         g_assert_true(machine_wait_until(
                 machine, route_is_gone, (void *)"10.91.0.0/16", MACHINE_WAIT_MSEC));
         (void)client_free(client);
@@ -285,16 +272,16 @@ static void test_clean_up(Machine *machine) {
 
 static void test_hang(Machine *machine) {
         Client *client = client_new(machine);
-        NewService wait = { client, 0 };
+        pid_t old;
 
         run("mkdir -p /run/systemd/system/talpid.service.d; printf '[Service]\\nWatchdogSec=2s\\n' "
             ">/run/systemd/system/talpid.service.d/test.conf; systemctl daemon-reload; systemctl "
             "restart talpid.service");
         set_tunnel(machine, client, CLIENT_NO_OPTIONS);
-        wait.old = client_service_pid(client);
-        CHECK_OK(kill(wait.old, SIGSTOP));
+        old = client_service_pid(client);
+        CHECK_OK(kill(old, SIGSTOP));
         check_answers(LAB_RELAY_V4, LAB_RELAY_V6);
-        g_assert_true(machine_wait_until(machine, is_new_service, &wait, MACHINE_WAIT_MSEC));
+        g_assert_true(client_wait_for_new_service(client, old));
         check_answers(LAB_RELAY_V4, LAB_RELAY_V6);
         unset_tunnel(machine, client);
         run("rm -r /run/systemd/system/talpid.service.d; systemctl daemon-reload");

@@ -3,6 +3,7 @@
 #include "tests/machine/lib/client.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #define CALL_TIMEOUT_MSEC 20000
@@ -257,4 +258,37 @@ bool client_wait_for_service(Client *client, bool there) {
         ServiceWait wait = { client, there };
 
         return machine_wait_until(client->machine, service_is, &wait, MACHINE_WAIT_MSEC);
+}
+
+typedef struct PidWait {
+        Client *client;
+        pid_t old;
+} PidWait;
+
+static bool is_new(void *user) {
+        PidWait *wait = user;
+        pid_t pid = client_service_pid(wait->client);
+
+        return pid > 0 && pid != wait->old;
+}
+
+bool client_wait_for_new_service(Client *client, pid_t old) {
+        PidWait wait = { client, old };
+
+        return machine_wait_until(client->machine, is_new, &wait, MACHINE_WAIT_MSEC);
+}
+
+static bool is_off(void *user) {
+        PidWait *wait = user;
+
+        return client_service_pid(wait->client) != wait->old;
+}
+
+pid_t client_kill_service(Client *client) {
+        PidWait wait = { client, client_service_pid(client) };
+
+        if (wait.old <= 0 || kill(wait.old, SIGKILL) < 0 ||
+                !machine_wait_until(client->machine, is_off, &wait, MACHINE_WAIT_MSEC))
+                return 0;
+        return wait.old;
 }

@@ -65,4 +65,13 @@ pid_t client_service_pid(Client *client);
 /* Waits until the service is (not) on the bus. */
 bool client_wait_for_service(Client *client, bool there);
 
+/* Waits until one that is not process @old is on the bus. */
+bool client_wait_for_new_service(Client *client, pid_t old);
+
+/*
+ * Sends SIGKILL, and waits until the bus knows the process no more: a call made
+ * before would be lost with it. Return: its pid; 0 there was none, or it lives.
+ */
+pid_t client_kill_service(Client *client);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Client, client_free)
