@@ -141,6 +141,14 @@ static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
         netns->resync_kinds |= kinds;
 }
 
+/* The kernel looks at new carriers when it has time, up to a second later, and tells each time. */
+static bool carriers_were_looked_at(Netns *netns, const void *userdata) {
+        g_autofree char *links = netns_output("-oneline link show type veth");
+        g_auto(GStrv) parts = g_strsplit(links, " state UP ", 0);
+
+        return g_strv_length(parts) == 1 + 2;
+}
+
 bool netns_setup(Netns *netns) {
         *netns = (Netns){ .observed = FACT_SET_INIT };
         if (!netns_enter())
@@ -159,6 +167,7 @@ bool netns_setup(Netns *netns) {
         g_assert_cmpint(rtnetlink_new(netns->event, &netns->backend), ==, 0);
         netns->backend->sink = (BackendSink){ on_changes, on_resync, netns };
         g_assert_cmpint(netns->backend->interface->resync(netns->backend), ==, 0);
+        g_assert_true(netns_wait(netns, carriers_were_looked_at, NULL));
         (void)netns_settle(netns);
         netns->n_changes = netns->n_resyncs = 0;
         netns->resync_kinds = 0;
