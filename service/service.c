@@ -261,6 +261,7 @@ static void on_intent(void *userdata) {
 
 /* Client side: everything that the bus can reach, before it can. */
 static int build_bus_face(Service *service, const Settings *settings) {
+        ObjectParts parts;
         RoutingObjectConfig routing;
         SplitObjectConfig split;
         LifecycleConfig lifecycle;
@@ -278,12 +279,15 @@ static int build_bus_face(Service *service, const Settings *settings) {
                 return r;
         owners_set_listener(service->owners, on_routes_wanted, service);
 
-        routing = (RoutingObjectConfig){
+        parts = (ObjectParts){
                 .bus = service->bus,
                 .engine = service->engine,
                 .authority = service->authority,
                 .owners = service->owners,
                 .pending = service->pending,
+        };
+        routing = (RoutingObjectConfig){
+                .parts = parts,
                 .lookup = look_up_route,
                 .lookup_userdata = service,
                 .backends = backend_status,
@@ -292,14 +296,7 @@ static int build_bus_face(Service *service, const Settings *settings) {
         r = routing_object_new(&routing, &service->routing);
         if (r < 0)
                 return r;
-        split = (SplitObjectConfig){
-                .bus = service->bus,
-                .engine = service->engine,
-                .authority = service->authority,
-                .owners = service->owners,
-                .pending = service->pending,
-                .controller = service->split,
-        };
+        split = (SplitObjectConfig){ .parts = parts, .controller = service->split };
         r = split_object_new(&split, &service->split_object);
         if (r < 0)
                 return r;

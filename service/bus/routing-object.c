@@ -3,19 +3,18 @@
 #include "service/bus/routing-object.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "polkit/actions.h"
 #include "service/bus/answers.h"
 #include "service/bus/args.h"
+#include "service/bus/clients.h"
 #include "service/bus/describe.h"
 #include "service/bus/errors.h"
-#include "service/bus/process.h"
-#include "service/bus/questions.h"
 #include "service/bus/rate-limit.h"
 #include "service/bus/routing-details.h"
+#include "service/bus/routing-questions.h"
 #include "service/bus/routing-signals.h"
 
 struct RoutingObject {
@@ -27,58 +26,34 @@ struct RoutingObject {
 
 /* Changing methods */
 
-/* Hands @change on; the answer comes once the engine is done with it. */
-static int submit_change(
-        RoutingObject *object, sd_bus_message *message, IntentChange *change, sd_bus_error *error) {
-        CLEANUP(pending_call_free_p) PendingCall *call = NULL;
-        int r;
-
-        r = pending_call_new(object->config.pending, message, &call);
-        if (r >= 0)
-                r = engine_submit(object->config.engine, change, pending_call_on_done, call);
-        if (r < 0)
-                return errors_set(error, r, NULL);
-
-        (void)TAKE(call); /* pending_call_on_done() frees it */
-        return 1;
-}
-
-static void set_owner(IntentChange *change, uid_t uid, Lifetime lifetime, sd_bus_message *message) {
-        change->owner = (Owner){ .uid = uid };
-        if (lifetime == LIFETIME_CLIENT)
-                (void)snprintf(change->owner.name, sizeof(change->owner.name), "%s",
-                        sd_bus_message_get_sender(message));
-}
-
 /*
  * What every changing method does once its arguments are read. Refusals come
  * before the question to polkit: nobody types a password for what cannot be.
  */
 static int handle_change(RoutingObject *object, sd_bus_message *message, IntentChange *change,
         Lifetime lifetime, const char *action, sd_bus_error *error) {
-        const RoutingObjectConfig *config = &object->config;
+        const ObjectParts *parts = &object->config.parts;
         Refusal why = { .code = REFUSAL_NONE };
         RoutingDetails details;
         uid_t uid;
         int r;
 
-        r = authority_get_uid(config->authority, message, &uid, error);
+        r = authority_get_uid(parts->authority, message, &uid, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        set_owner(change, uid, lifetime, message);
+        change->owner = object_owner(message, uid, lifetime);
 
-        r = engine_check(config->engine, change, &why);
+        r = engine_check(parts->engine, change, &why);
         if (r < 0)
                 return errors_set(error, r, &why);
 
-        routing_details_fill(sd_bus_message_get_member(message), change,
-                engine_ours(config->engine), engine_intent(config->engine)->tunnel.device,
-                &details);
-        r = authority_check(config->authority, message, action, details.pairs, error);
+        routing_details_fill(sd_bus_message_get_member(message), change, engine_ours(parts->engine),
+                engine_intent(parts->engine)->tunnel.device, &details);
+        r = authority_check(parts->authority, message, action, details.pairs, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        return submit_change(object, message, change, error);
+        return object_submit(parts, message, change, error);
 }
 
 static int handle_add_routes(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -89,7 +64,8 @@ static int handle_add_routes(sd_bus_message *message, void *userdata, sd_bus_err
         int r;
 
         change.kind = INTENT_ADD_ROUTES;
-        r = args_read_routes(message, engine_ours(object->config.engine), &change.routes, &why);
+        r = args_read_routes(
+                message, engine_ours(object->config.parts.engine), &change.routes, &why);
         if (r >= 0)
                 r = args_read_change_options(message, CHANGE_OPTION_LIFETIME, &options, &why);
         if (r < 0)
@@ -107,7 +83,8 @@ static int handle_remove_routes(sd_bus_message *message, void *userdata, sd_bus_
         int r;
 
         change.kind = INTENT_REMOVE_ROUTES;
-        r = args_read_matches(message, engine_ours(object->config.engine), &change.matches, &why);
+        r = args_read_matches(
+                message, engine_ours(object->config.parts.engine), &change.matches, &why);
         if (r >= 0)
                 r = args_read_change_options(message, CHANGE_OPTION_ALL, &options, &why);
         if (r < 0)
@@ -159,194 +136,22 @@ static int handle_set_tunnel(sd_bus_message *message, void *userdata, sd_bus_err
 
 /* Questions */
 
-static bool filter_matches(
-        const RouteFilter *filter, uid_t uid, const Engine *engine, const WantedRoute *wanted) {
-        char reason[STATE_REASON_MAX];
-
-        if (filter->family && wanted->route.destination.family != filter->family)
-                return false;
-        if (filter->has_table && wanted->route.table != filter->table)
-                return false;
-        if (filter->device[0] && strcmp(wanted->device, filter->device) != 0)
-                return false;
-        if (filter->own && intent_owner(engine_intent(engine), wanted->owner)->uid != uid)
-                return false;
-        return !filter->has_state || engine_route_state(engine, wanted, reason) == filter->state;
-}
-
 static int handle_list_routes(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        Refusal why = { .code = REFUSAL_NONE };
-        RoutingObject *object = userdata;
-        Engine *engine = object->config.engine;
-        const WantedRoute *wanted;
-        uid_t uid = (uid_t)-1;
-        RouteFilter filter;
-        int r;
+        const RoutingObject *object = userdata;
 
-        r = questions_read_filter(message, engine_ours(engine), &filter, &why);
-        if (r < 0)
-                return errors_set(error, r, &why);
-        if (filter.own) {
-                r = authority_get_uid(object->config.authority, message, &uid, error);
-                if (r <= 0)
-                        return r < 0 ? r : 1;
-        }
-
-        r = sd_bus_message_new_method_return(message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        if (r < 0)
-                return errors_set(error, r, NULL);
-
-        ARRAY_FOREACH(wanted, &engine_intent(engine)->routes) {
-                if (!filter_matches(&filter, uid, engine, wanted))
-                        continue;
-                r = answers_append_wanted(reply, engine, wanted);
-                if (r < 0)
-                        return errors_set(error, r, NULL);
-        }
-        r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
-
-/*
- * Whose socket is meant when a pid was given. Another user's needs a
- * permission. Return: 1; 0 asked, the message comes again; negative errno.
- */
-static int resolve_process(RoutingObject *object, sd_bus_message *message, LookupRequest *request,
-        sd_bus_error *error) {
-        char pid[16], destination[ADDRESS_TEXT_MAX];
-        Refusal why = { .code = REFUSAL_NONE };
-        uid_t caller, owner;
-        int r;
-
-        r = authority_get_uid(object->config.authority, message, &caller, error);
-        if (r <= 0)
-                return r;
-
-        if (process_get_uid(request->pid, &owner) < 0) {
-                r = refusal_set(&why, REFUSAL_PROCESS_GONE, "there is no process %u (any more)",
-                        request->pid);
-                return errors_set(error, r, &why);
-        }
-        request->has_uid = true;
-        request->uid = owner;
-        if (owner == caller)
-                return 1;
-
-        (void)snprintf(pid, sizeof(pid), "%u", request->pid);
-        return authority_check(object->config.authority, message, ACTION_INSPECT,
-                (const char *const[]){ DETAIL_METHOD, sd_bus_message_get_member(message),
-                        DETAIL_PID, pid, DETAIL_DESTINATION,
-                        address_format(&request->destination, destination), NULL },
-                error);
-}
-
-/* What the kernel says when there is no way: route_query_run(), RFC 1812 5.2.7. */
-static int refuse_lookup(const LookupRequest *request, const Fault *fault, Refusal *why) {
-        char destination[ADDRESS_TEXT_MAX];
-        const char *words = fault->text[0] ? fault->text : strerror(-fault->error);
-
-        (void)address_format(&request->destination, destination);
-        switch (-fault->error) {
-        case ENETUNREACH:
-        case EHOSTUNREACH:
-        case EACCES:
-        case EINVAL:
-                return refusal_set(why, REFUSAL_NO_SUCH_ROUTE, "the kernel has no way to %s: %s",
-                        destination, words);
-        case ENODEV:
-                return refusal_set(why, REFUSAL_NO_SUCH_LINK, "the device to %s is gone: %s",
-                        destination, words);
-        default:
-                return refusal_set(why, REFUSAL_BACKEND_UNAVAILABLE,
-                        "the kernel did not tell the way to %s: %s", destination, words);
-        }
-}
-
-static int find_device(const Engine *engine, const char *name, uint32_t *ret, Refusal *why) {
-        const Link *link;
-
-        if (!name[0])
-                return 0;
-        link = desired_find_link(engine_observed(engine), name);
-        if (!link)
-                return refusal_set(why, REFUSAL_NO_SUCH_LINK, "there is no device %s", name);
-        *ret = link->ifindex;
-        return 0;
-}
-
-/* Reads, asks and answers for GetRoute and GetMtu. Return: as resolve_process(). */
-static int look_up(
-        RoutingObject *object, sd_bus_message *message, Route *ret, sd_bus_error *error) {
-        const RoutingObjectConfig *config = &object->config;
-        Refusal why = { .code = REFUSAL_NONE };
-        Fault fault = { .error = 0 };
-        LookupRequest request;
-        RouteLookup lookup;
-        uint32_t ifindex = 0;
-        int r;
-
-        r = questions_read_lookup(message, &request, &why);
-        if (r >= 0)
-                r = find_device(config->engine, request.device, &ifindex, &why);
-        if (r < 0)
-                return errors_set(error, r, &why);
-        if (request.has_pid) {
-                r = resolve_process(object, message, &request, error);
-                if (r <= 0)
-                        return r;
-        }
-
-        lookup = (RouteLookup){
-                .destination = request.destination,
-                .mark = request.mark,
-                .ifindex = ifindex,
-                .has_uid = request.has_uid,
-                .uid = request.uid,
-        };
-        r = config->lookup(&lookup, ret, &fault, config->lookup_userdata);
-        if (r >= 0)
-                return 1;
-
-        fault.error = r;
-        r = refuse_lookup(&request, &fault, &why);
-        return errors_set(error, r, &why);
+        return routing_questions_list_routes(&object->config, message, error);
 }
 
 static int handle_get_route(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        RoutingObject *object = userdata;
-        Route route;
-        int r;
+        const RoutingObject *object = userdata;
 
-        r = look_up(object, message, &route, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        r = sd_bus_message_new_method_return(message, &reply);
-        if (r >= 0)
-                r = answers_append_route(reply, object->config.engine, &route);
-        return r < 0 ? errors_set(error, r, NULL) : sd_bus_send(NULL, reply, NULL);
+        return routing_questions_get_route(&object->config, message, error);
 }
 
 static int handle_get_mtu(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        RoutingObject *object = userdata;
-        const Link *link;
-        uint32_t mtu;
-        Route route;
-        int r;
+        const RoutingObject *object = userdata;
 
-        r = look_up(object, message, &route, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        mtu = route.mtu;
-        link = desired_find_link_by_index(engine_observed(object->config.engine), route.ifindex);
-        if (link && link->mtu && (mtu == 0 || link->mtu < mtu))
-                mtu = link->mtu;
-        return sd_bus_reply_method_return(message, "u", mtu);
+        return routing_questions_get_mtu(&object->config, message, error);
 }
 
 static int handle_refresh(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -355,7 +160,7 @@ static int handle_refresh(sd_bus_message *message, void *userdata, sd_bus_error 
         uid_t uid;
         int r;
 
-        r = authority_get_uid(object->config.authority, message, &uid, error);
+        r = authority_get_uid(object->config.parts.authority, message, &uid, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -364,9 +169,9 @@ static int handle_refresh(sd_bus_message *message, void *userdata, sd_bus_error 
                         "user %u refreshes too often: the service sees changes by itself",
                         (unsigned)uid);
 
-        r = pending_call_new(object->config.pending, message, &call);
+        r = pending_call_new(object->config.parts.pending, message, &call);
         if (r >= 0)
-                r = engine_refresh(object->config.engine, pending_call_on_done, call);
+                r = engine_refresh(object->config.parts.engine, pending_call_on_done, call);
         if (r < 0)
                 return errors_set(error, r, NULL);
 
@@ -375,69 +180,21 @@ static int handle_refresh(sd_bus_message *message, void *userdata, sd_bus_error 
 }
 
 static int handle_subscribe(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        Refusal why = { .code = REFUSAL_NONE };
-        RoutingObject *object = userdata;
-        uint32_t what;
-        uid_t uid;
-        int r;
+        const RoutingObject *object = userdata;
 
-        r = questions_read_subscription(message, &what, &why);
-        if (r < 0)
-                return errors_set(error, r, &why);
-
-        r = authority_get_uid(object->config.authority, message, &uid, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        r = owners_subscribe(
-                object->config.owners, sd_bus_message_get_sender(message), uid, what, &why);
-        if (r < 0)
-                return errors_set(error, r, &why);
-        return sd_bus_reply_method_return(message, NULL);
+        return clients_subscribe(&object->config.parts, message, error);
 }
 
 static int handle_unsubscribe(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        const char *sender = sd_bus_message_get_sender(message);
-        RoutingObject *object = userdata;
+        const RoutingObject *object = userdata;
 
-        if (sender)
-                owners_unsubscribe(object->config.owners, sender);
-        return sd_bus_reply_method_return(message, NULL);
-}
-
-static int reply_permissions(
-        sd_bus_message *message, const AuthorityPermission *permissions, size_t n) {
-        CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r;
-
-        r = sd_bus_message_new_method_return(message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{ss}");
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                r = sd_bus_message_append(
-                        reply, "{ss}", permissions[i].action, permissions[i].answer);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
-
-static void on_permissions(sd_bus_message *message, int r, const AuthorityPermission *permissions,
-        size_t n, void *userdata) {
-        if (r >= 0)
-                r = reply_permissions(message, permissions, n);
-        if (r < 0)
-                (void)sd_bus_reply_method_errno(message, r, NULL); /* the caller left, mostly */
+        return clients_unsubscribe(&object->config.parts, message);
 }
 
 static int handle_get_permissions(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        static const char *const actions[] = { ACTION_MANAGE_ROUTES, ACTION_SET_DEFAULT_ROUTE,
-                ACTION_INSPECT, NULL };
-        RoutingObject *object = userdata;
-        int r;
+        const RoutingObject *object = userdata;
 
-        r = authority_get_permissions(
-                object->config.authority, message, actions, on_permissions, object, error);
-        return r < 0 ? r : 1;
+        return clients_get_permissions(&object->config.parts, message, error);
 }
 
 static int handle_describe(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -445,7 +202,7 @@ static int handle_describe(sd_bus_message *message, void *userdata, sd_bus_error
         RoutingObject *object = userdata;
         const char *text;
 
-        describe_write(&json, object->config.engine);
+        describe_write(&json, object->config.parts.engine);
         text = json_finish(&json);
         if (!text)
                 return errors_set(error, -ENOMEM, NULL);
@@ -453,11 +210,6 @@ static int handle_describe(sd_bus_message *message, void *userdata, sd_bus_error
 }
 
 /* Properties */
-
-static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
-        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "u", 1);
-}
 
 static int get_serial(sd_bus *bus, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
@@ -471,14 +223,14 @@ static int get_state(sd_bus *bus, const char *path, const char *interface, const
         RoutingObject *object = userdata;
 
         return sd_bus_message_append(
-                reply, "s", engine_state_name(engine_state(object->config.engine)));
+                reply, "s", engine_state_name(engine_state(object->config.parts.engine)));
 }
 
 static int get_default_route(sd_bus *bus, const char *path, const char *interface,
         const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         int family = strcmp(property, "DefaultRoute4") == 0 ? AF_INET : AF_INET6;
         RoutingObject *object = userdata;
-        Engine *engine = object->config.engine;
+        Engine *engine = object->config.parts.engine;
 
         return answers_append_default_route(reply, engine, engine_default_route(engine, family));
 }
@@ -487,13 +239,13 @@ static int get_tunnel(sd_bus *bus, const char *path, const char *interface, cons
         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         RoutingObject *object = userdata;
 
-        return answers_append_tunnel(reply, object->config.engine);
+        return answers_append_tunnel(reply, object->config.parts.engine);
 }
 
 static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         RoutingObject *object = userdata;
-        const Ours *ours = engine_ours(object->config.engine);
+        const Ours *ours = engine_ours(object->config.parts.engine);
         uint32_t value = strcmp(property, "Mark") == 0          ? ours->mark
                          : strcmp(property, "MarkMask") == 0    ? ours->mark_mask
                          : strcmp(property, "TunnelTable") == 0 ? ours->tunnel_table
@@ -511,7 +263,7 @@ static int get_conflicts(sd_bus *bus, const char *path, const char *interface, c
         r = sd_bus_message_open_container(reply, 'a', "a{sv}");
         if (r < 0)
                 return r;
-        ARRAY_FOREACH(conflict, engine_conflicts(object->config.engine)) {
+        ARRAY_FOREACH(conflict, engine_conflicts(object->config.parts.engine)) {
                 r = answers_append_conflict(reply, conflict);
                 if (r < 0)
                         return r;
@@ -532,11 +284,6 @@ static int get_backends(sd_bus *bus, const char *path, const char *interface, co
 }
 
 /* Names, types and annotations are those of dbus/org.talpid.Routing.xml: check-interfaces. */
-
-#define CHANGING(member, type, getter)                                                             \
-        SD_BUS_PROPERTY(member, type, getter, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
-#define CONSTANT(member, type, getter)                                                             \
-        SD_BUS_PROPERTY(member, type, getter, 0, SD_BUS_VTABLE_PROPERTY_CONST)
 
 /* clang-format off */
 static const sd_bus_vtable routing_vtable[] = {
@@ -597,18 +344,18 @@ static const sd_bus_vtable routing_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("ConflictDetected",
                 SD_BUS_ARGS("a{sv}", what, "t", serial), 0),
 
-        CONSTANT("Version", "u", get_version),
-        CHANGING("Serial", "t", get_serial),
-        CHANGING("State", "s", get_state),
-        CHANGING("DefaultRoute4", "a{sv}", get_default_route),
-        CHANGING("DefaultRoute6", "a{sv}", get_default_route),
-        CHANGING("Tunnel", "a{sv}", get_tunnel),
-        CONSTANT("Mark", "u", get_number),
-        CONSTANT("MarkMask", "u", get_number),
-        CONSTANT("TunnelTable", "u", get_number),
-        CONSTANT("ExcludedTable", "u", get_number),
-        CHANGING("Conflicts", "aa{sv}", get_conflicts),
-        CHANGING("Backends", "a{ss}", get_backends),
+        OBJECT_CONSTANT("Version", "u", object_get_version),
+        OBJECT_CHANGING("Serial", "t", get_serial),
+        OBJECT_CHANGING("State", "s", get_state),
+        OBJECT_CHANGING("DefaultRoute4", "a{sv}", get_default_route),
+        OBJECT_CHANGING("DefaultRoute6", "a{sv}", get_default_route),
+        OBJECT_CHANGING("Tunnel", "a{sv}", get_tunnel),
+        OBJECT_CONSTANT("Mark", "u", get_number),
+        OBJECT_CONSTANT("MarkMask", "u", get_number),
+        OBJECT_CONSTANT("TunnelTable", "u", get_number),
+        OBJECT_CONSTANT("ExcludedTable", "u", get_number),
+        OBJECT_CHANGING("Conflicts", "aa{sv}", get_conflicts),
+        OBJECT_CHANGING("Backends", "a{ss}", get_backends),
         SD_BUS_VTABLE_END,
 };
 /* clang-format on */
@@ -621,12 +368,13 @@ int routing_object_new(const RoutingObjectConfig *config, RoutingObject **ret) {
                 return -ENOMEM;
         object->config = *config;
 
-        r = routing_signals_new(config->bus, config->engine, config->owners, &object->signals);
+        r = routing_signals_new(
+                config->parts.bus, config->parts.engine, config->parts.owners, &object->signals);
         if (r < 0)
                 return r;
 
-        r = sd_bus_add_object_vtable(config->bus, &object->slot, ROUTING_PATH, ROUTING_INTERFACE,
-                routing_vtable, object);
+        r = sd_bus_add_object_vtable(config->parts.bus, &object->slot, ROUTING_PATH,
+                ROUTING_INTERFACE, routing_vtable, object);
         if (r < 0)
                 return r;
 

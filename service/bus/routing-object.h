@@ -12,10 +12,7 @@
 #include <systemd/sd-bus.h>
 
 #include "backends/base/cleanup.h"
-#include "polkit/authority.h"
-#include "service/bus/owners.h"
-#include "service/bus/pending-call.h"
-#include "service/engine/engine.h"
+#include "service/bus/object.h"
 
 #define ROUTING_PATH "/org/talpid/Routing"
 #define ROUTING_INTERFACE "org.talpid.Routing"
@@ -43,11 +40,7 @@ typedef struct BackendStatus {
 
 /* Everything is borrowed and outlives the object; the object outlives the engine's last turn. */
 typedef struct RoutingObjectConfig {
-        sd_bus *bus;
-        Engine *engine;
-        Authority *authority;
-        Owners *owners;
-        PendingCalls *pending;
+        ObjectParts parts;
         RouteLookupFunction lookup;
         void *lookup_userdata;
         const BackendStatus *backends;

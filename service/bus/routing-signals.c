@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "backends/base/log.h"
 #include "service/bus/answers.h"
@@ -31,17 +30,6 @@ static const struct {
         { ENGINE_PROPERTY_TUNNEL, "Tunnel" },
         { ENGINE_PROPERTY_CONFLICTS, "Conflicts" },
 };
-
-/*
- * Microseconds since the machine started: more than any earlier run of the
- * service can have counted to, unless it changed a million times a second.
- */
-static uint64_t first_serial(void) {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_BOOTTIME, &now); /* cannot fail for this clock */
-        return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
-}
 
 static int on_flush(sd_event_source *source, void *userdata) {
         const char *names[ARRAY_LENGTH(properties) + 2] = { NULL };
@@ -266,7 +254,7 @@ int routing_signals_new(sd_bus *bus, Engine *engine, Owners *owners, RoutingSign
         signals->bus = bus;
         signals->engine = engine;
         signals->owners = owners;
-        signals->serial = signals->serial_told = first_serial();
+        signals->serial = signals->serial_told = object_first_serial();
         r = add_flush(signals);
         if (r < 0)
                 return r;

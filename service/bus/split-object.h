@@ -4,18 +4,13 @@
 /*
  * org.talpid.SplitTunnel on the bus: /org/talpid/SplitTunnel.
  *
- * Handlers are as those of routing-object.c. A process is opened afresh on
- * every pass; its start time is a detail of the question to polkit, so that
- * nobody agrees to one process and gets another of the same number.
+ * Handlers are as those of routing-object.c.
  */
 
 #include <systemd/sd-bus.h>
 
 #include "backends/base/cleanup.h"
-#include "polkit/authority.h"
-#include "service/bus/owners.h"
-#include "service/bus/pending-call.h"
-#include "service/engine/engine.h"
+#include "service/bus/object.h"
 #include "service/split/controller.h"
 
 #define SPLIT_PATH "/org/talpid/SplitTunnel"
@@ -25,11 +20,7 @@ typedef struct SplitObject SplitObject;
 
 /* Everything is borrowed and outlives the object. */
 typedef struct SplitObjectConfig {
-        sd_bus *bus;
-        Engine *engine;
-        Authority *authority;
-        Owners *owners;
-        PendingCalls *pending;
+        ObjectParts parts;
         SplitController *controller;
 } SplitObjectConfig;
 

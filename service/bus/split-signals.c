@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "backends/base/log.h"
+#include "service/bus/split-answers.h"
 #include "service/bus/split-object.h"
 #include "service/bus/text.h"
 
@@ -18,70 +18,6 @@ struct SplitSignals {
         SplitController *controller;
         uint64_t serial;
 };
-
-/* More than any earlier run can have counted to: see routing-signals.c. */
-static uint64_t first_serial(void) {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_BOOTTIME, &now); /* cannot fail for this clock */
-        return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
-}
-
-static int append_text(sd_bus_message *message, const char *key, const char *value) {
-        char text[PATH_MAX];
-
-        return sd_bus_message_append(
-                message, "{sv}", key, "s", text_clean(value, text, sizeof(text)));
-}
-
-int split_signals_append_member(sd_bus_message *message, const SplitMember *member, bool full) {
-        const Selector *selector = member->selector;
-        int r;
-
-        r = sd_bus_message_open_container(message, 'a', "{sv}");
-        if (r >= 0)
-                r = sd_bus_message_append(message, "{sv}{sv}", "pid", "u", (uint32_t)member->pid,
-                        "uid", "u", (uint32_t)member->uid);
-        if (r >= 0)
-                r = append_text(message, "group", member->group);
-        if (r >= 0 && member->executable[0])
-                r = append_text(message, "executable", member->executable);
-        if (r >= 0 && full)
-                r = append_text(
-                        message, "by", selector ? selector_kind_name(selector->kind) : "process");
-        if (r >= 0 && full && selector)
-                r = append_text(message, "value", selector->value);
-        return r < 0 ? r : sd_bus_message_close_container(message);
-}
-
-int split_signals_append_selector(sd_bus_message *message, const Selector *selector) {
-        char text[SELECTOR_VALUE_MAX];
-
-        return sd_bus_message_append(message, "ss", selector_kind_name(selector->kind),
-                text_clean(selector->value, text, sizeof(text)));
-}
-
-int split_signals_append_state(sd_bus_message *message, const SplitController *controller,
-        const Intent *intent, const Selector *selector) {
-        const Owner *owner = intent_owner(intent, selector->owner);
-        const char *reason;
-        bool active = split_controller_selector_is_active(controller, selector, &reason);
-        int r;
-
-        r = sd_bus_message_open_container(message, 'a', "{sv}");
-        if (r >= 0)
-                r = sd_bus_message_append(
-                        message, "{sv}", "state", "s", active ? "active" : "waiting");
-        if (r >= 0 && !active)
-                r = sd_bus_message_append(message, "{sv}", "reason", "s", reason);
-        if (r >= 0)
-                r = sd_bus_message_append(message, "{sv}{sv}", "owner-uid", "u",
-                        (uint32_t)owner->uid, "lifetime", "s",
-                        selector->permanent
-                                ? "permanent"
-                                : lifetime_name(intent_owner_lifetime(intent, selector->owner)));
-        return r < 0 ? r : sd_bus_message_close_container(message);
-}
 
 /* Signals to subscribers of one user and root. */
 
@@ -114,7 +50,7 @@ typedef struct Told {
 
 static int fill_process(SplitSignals *signals, sd_bus_message *signal, const void *what) {
         const Told *told = what;
-        int r = split_signals_append_member(signal, told->member, /* full= */ false);
+        int r = split_answers_append_member(signal, told->member, /* full= */ false);
 
         if (r >= 0 && told->reason)
                 r = sd_bus_message_append(signal, "s", told->reason);
@@ -135,11 +71,11 @@ static void on_included(const SplitMember *process, const char *reason, void *us
 
 static int fill_state(SplitSignals *signals, sd_bus_message *signal, const void *what) {
         const Selector *selector = what;
-        int r = split_signals_append_selector(signal, selector);
+        int r = split_answers_append_selector(signal, selector);
 
         if (r < 0)
                 return r;
-        return split_signals_append_state(
+        return split_answers_append_state(
                 signal, signals->controller, engine_intent(signals->engine), selector);
 }
 
@@ -305,7 +241,7 @@ int split_signals_new(sd_bus *bus, Engine *engine, Owners *owners, SplitControll
         signals->engine = engine;
         signals->owners = owners;
         signals->controller = controller;
-        signals->serial = first_serial();
+        signals->serial = object_first_serial();
         *ret = signals;
         return 0;
 }

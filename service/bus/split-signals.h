@@ -24,9 +24,3 @@ uint64_t split_signals_serial(const SplitSignals *signals);
 
 /* To be given to the controller. */
 SplitObserver split_signals_observer(SplitSignals *signals);
-
-/* One a{sv} each. Return: 0; negative errno. */
-int split_signals_append_member(sd_bus_message *message, const SplitMember *member, bool full);
-int split_signals_append_selector(sd_bus_message *message, const Selector *selector); /* ss */
-int split_signals_append_state(sd_bus_message *message, const SplitController *controller,
-        const Intent *intent, const Selector *selector);

@@ -74,6 +74,7 @@ void service_start(Service *service, const char *const *arguments) {
 
         service->process = bus_fixture_spawn(service->bus, BUS_UID_SERVICE, argv, environment);
         bus_fixture_wait_for_name(service->bus, NAME);
+        bus_fixture_wait_for_name(service->bus, SPLIT_NAME);
 }
 
 void service_crash(Service *service) {

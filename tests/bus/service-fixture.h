@@ -13,6 +13,8 @@
 
 #define NAME "org.talpid.Routing"
 #define PATH "/org/talpid/Routing"
+#define SPLIT_NAME "org.talpid.SplitTunnel"
+#define SPLIT_PATH "/org/talpid/SplitTunnel"
 
 #define INVALID_ARGS "org.freedesktop.DBus.Error.InvalidArgs"
 #define ACCESS_DENIED "org.freedesktop.DBus.Error.AccessDenied"
@@ -39,7 +41,7 @@ void service_fixture_enter(void);
 bool service_set_up(Service *service, const char *rules, const char *const *arguments);
 void service_tear_down(Service *service);
 
-/* The program, started with @arguments (NULL: none) until its name is there. */
+/* The program, started with @arguments (NULL: none) until its names are there. */
 void service_start(Service *service, const char *const *arguments);
 void service_crash(Service *service);
 /* Return: exit status. */

@@ -37,7 +37,7 @@ static void pair_set_up(Pair *pair) {
         g_assert_cmpint(sd_bus_set_fd(pair->client, fds[1], fds[1]), >=, 0);
         g_assert_cmpint(sd_bus_start(pair->client), >=, 0);
 
-        routing.bus = split.bus = pair->server;
+        routing.parts.bus = split.parts.bus = pair->server;
         g_assert_cmpint(routing_object_new(&routing, &pair->routing), >=, 0);
         g_assert_cmpint(split_object_new(&split, &pair->split), >=, 0);
 }

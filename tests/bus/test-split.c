@@ -14,9 +14,6 @@
 
 #include "tests/bus/service-fixture.h"
 
-#define SPLIT_NAME "org.talpid.SplitTunnel"
-/* Both objects answer on both names; the fixture waits for that of Routing, NAME. */
-#define SPLIT_PATH "/org/talpid/SplitTunnel"
 #define NOT_SUPPORTED "org.freedesktop.DBus.Error.NotSupported"
 #define UNKNOWN_PID "org.freedesktop.DBus.Error.UnixProcessIdUnknown"
 #define NO_SUCH_SELECTOR "org.talpid.Error.NoSuchSelector"
@@ -74,8 +71,8 @@ static char *get(BusClient *client, const char *property) {
         g_autoptr(GVariant) reply = NULL;
         g_autoptr(GError) error = NULL;
 
-        reply = bus_client_call(client, NAME, SPLIT_PATH, "org.freedesktop.DBus.Properties", "Get",
-                g_variant_new("(ss)", SPLIT_NAME, property), BUS_CALL_PLAIN, &error);
+        reply = bus_client_call(client, SPLIT_NAME, SPLIT_PATH, "org.freedesktop.DBus.Properties",
+                "Get", g_variant_new("(ss)", SPLIT_NAME, property), BUS_CALL_PLAIN, &error);
         g_assert_no_error(error);
         return g_variant_print(reply, FALSE);
 }
@@ -369,6 +366,21 @@ static void test_own_units_are_ones_own(void) {
         service_tear_down(&s);
 }
 
+static void test_permissions(void) {
+        g_autoptr(GVariant) reply = NULL;
+        g_autofree char *told = NULL;
+        Service s;
+
+        if (!service_set_up(&s, OWN_ONLY, NULL))
+                return;
+        reply = service_call(s.alice, "GetPermissions", NULL);
+        told = g_variant_print(reply, FALSE);
+        g_assert_nonnull(strstr(told, "'org.talpid.SplitTunnel.exclude-own': 'yes'"));
+        g_assert_nonnull(strstr(told, "'org.talpid.SplitTunnel.exclude-other': 'no'"));
+        g_assert_nonnull(strstr(told, "'org.talpid.SplitTunnel.manage-selectors': 'no'"));
+        service_tear_down(&s);
+}
+
 /* Processes, where this machine can tell them apart */
 
 static bool can_exclude(Service *s) {
@@ -515,6 +527,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/split/without-polkit-changes-nothing", test_denied_without_polkit);
         g_test_add_func("/split/without-password-changes-nothing", test_denied_without_password);
         g_test_add_func("/split/own-units-are-ones-own", test_own_units_are_ones_own);
+        g_test_add_func("/split/permissions-are-told-of-this-interface-too", test_permissions);
         g_test_add_func("/split/says-what-it-cannot", test_says_what_it_cannot);
         g_test_add_func("/split/process-goes-and-comes-back", test_process_goes_and_comes_back);
         g_test_add_func("/split/whose-process", test_whose_process);
