@@ -52,7 +52,8 @@ struct Engine {
         bool hints_changed; /* properties of the default routes show them */
         Reconciler reconciler;
         DesiredView view;
-        Array groups;  /* of GroupPlace, sorted: where groups are */
+        Array groups; /* of GroupPlace, sorted: where groups are */
+        bool groups_changed;
         Array hints;   /* of LinkHints, sorted */
         Array changes; /* of FactChange, not merged yet */
         Array submissions;
@@ -160,6 +161,7 @@ static int settle(Engine *engine) {
         CLEANUP(fact_set_clear) FactSet desired = FACT_SET_INIT;
         int r;
 
+        engine->groups_changed = false;
         update_view(engine, &engine->intent, &engine->view);
         r = desired_build(&engine->view, &desired);
         return r < 0 ? r
@@ -277,8 +279,6 @@ static int run_change(Engine *engine, const IntentChange *change, uint32_t *mask
                 engine, &candidate, change->kind == INTENT_DROP_CLIENT ? "client-gone" : "request");
         if (engine->observer.on_owners)
                 engine->observer.on_owners(engine->observer.userdata);
-        if (engine->on_intent)
-                engine->on_intent(engine->intent_userdata);
         *mask |= ENGINE_PROPERTY_TUNNEL;
         return 0;
 }
@@ -492,6 +492,19 @@ static int observe(Engine *engine) {
         return resync_backends(engine);
 }
 
+/*
+ * The listener may find where the groups of new selectors are: their marks
+ * stand before anybody is told that the selectors do.
+ */
+static int finish_intent(Engine *engine) {
+        if (!engine->is_unsaved)
+                return 0;
+        if (engine->on_intent)
+                engine->on_intent(engine->intent_userdata);
+        save_intent(engine);
+        return engine->groups_changed ? settle(engine) : 0;
+}
+
 /* One turn: what happened, what is to be told, what is to be done, what was asked. */
 static int on_turn(sd_event_source *source, void *userdata) {
         CLEANUP(array_clear) Array endings = ARRAY_INIT(Ending);
@@ -499,7 +512,7 @@ static int on_turn(sd_event_source *source, void *userdata) {
         const Ending *ending;
         DesiredView before;
         uint32_t mask = 0;
-        int r;
+        int r, finished;
 
         engine->reconciler.turn++;
         engine->reconciler.wake_usec = USEC_INFINITY;
@@ -512,13 +525,13 @@ static int on_turn(sd_event_source *source, void *userdata) {
         tell_defaults(engine, &mask);
         if (r >= 0)
                 r = settle(engine);
-        if (r < 0) {
-                log_error("Cannot look or act: %s; reading everything again", strerror(-r));
+        run_submissions(engine, &mask, &endings);
+        finished = finish_intent(engine);
+        if (r < 0 || finished < 0) {
+                log_error("Cannot look or act: %s; reading everything again",
+                        strerror(r < 0 ? -r : -finished));
                 engine->reconciler.must_resync = true;
         }
-        run_submissions(engine, &mask, &endings);
-        if (engine->is_unsaved)
-                save_intent(engine);
         resolve_gateways(engine);
 
         if (!same_tunnel_view(&before, &engine->view))
@@ -728,8 +741,10 @@ static int update_sorted(Array *array, const void *value, bool gone, ArrayCompar
 int engine_set_group(Engine *engine, const GroupPlace *place, bool gone) {
         int r = update_sorted(&engine->groups, place, gone, group_place_compare);
 
-        if (r > 0)
+        if (r > 0) {
+                engine->groups_changed = true;
                 mark_dirty(engine);
+        }
         return r < 0 ? r : 0;
 }
 

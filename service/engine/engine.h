@@ -80,7 +80,10 @@ Engine *engine_free(Engine *engine);
 int engine_add_backend(Engine *engine, Backend *backend);
 void engine_set_observer(Engine *engine, const EngineObserver *observer);
 
-/* Another one, that hears whenever the intent is another. */
+/*
+ * Another one, that hears once a turn that the intent is another, before
+ * requests are answered. The groups it sets are marked before that, too.
+ */
 void engine_set_intent_listener(Engine *engine, void (*on_intent)(void *userdata), void *userdata);
 
 /*

@@ -332,6 +332,7 @@ static int on_sync(sd_event_source *source, void *userdata) {
 }
 
 void split_controller_on_intent(SplitController *controller) {
+        sync_followed(controller, engine_intent(controller->config.engine));
         sync_later(controller);
 }
 

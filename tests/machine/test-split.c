@@ -6,16 +6,23 @@
  * tunnel, selector or excluded process behind.
  */
 
+#include <glib-unix.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "tests/machine/lib/capture.h"
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/client.h"
 
 #define SPLIT_NAME "org.talpid.SplitTunnel"
 #define SPLIT_PATH "/org/talpid/SplitTunnel"
 #define SPLIT "busctl call " SPLIT_NAME " " SPLIT_PATH " " SPLIT_NAME " "
+#define PROBE "/run/probe"
+#define SEEN PROBE "/seen"
 #define CURL4 "curl -s --max-time 4 http://" LAB_INTERNET_V4 "/"
 #define CURL6 "curl -s -g --max-time 4 'http://[" LAB_INTERNET_V6 "]/'"
 
@@ -23,6 +30,8 @@ typedef struct Fixture {
         Machine *machine;
         Lab *lab;
         Client *client;
+        int probe_fd; /* what probes write makes machine_wait_until() ask again */
+        guint probe_source;
 } Fixture;
 
 static void run(const char *script) {
@@ -44,10 +53,27 @@ static void check_sees(const char *command, const char *expected) {
                 g_error("%s: the internet saw '%s', not '%s'", command, seen, expected);
 }
 
+static gboolean on_probe(int fd, GIOCondition condition, void *user) {
+        char buffer[4096];
+
+        while (read(fd, buffer, sizeof(buffer)) > 0)
+                ;
+        return G_SOURCE_CONTINUE;
+}
+
+static void watch_probes(Fixture *f) {
+        f->probe_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        g_assert_cmpint(f->probe_fd, >=, 0);
+        g_assert_cmpint(g_mkdir_with_parents(PROBE, 0755), ==, 0);
+        g_assert_cmpint(inotify_add_watch(f->probe_fd, PROBE, IN_MOVED_TO), >=, 0);
+        f->probe_source = g_unix_fd_add(f->probe_fd, G_IO_IN, on_probe, NULL);
+}
+
 static void fixture_open(Fixture *f, Machine *machine) {
         g_autoptr(GVariant) mark = NULL;
 
         *f = (Fixture){ .machine = machine, .lab = machine_get_lab(machine) };
+        watch_probes(f);
         f->client = client_new(machine);
         mark = client_property(f->client, "Mark");
         CHECK_OK(lab_tunnel_up(f->lab, "wg0", g_variant_get_uint32(mark)));
@@ -62,6 +88,8 @@ static void fixture_close(Fixture *f) {
         CHECK_OK(lab_tunnel_down(f->lab, "wg0"));
         f->client = client_free(f->client);
         check_answers(LAB_ISP0_V4, LAB_ISP0_V6);
+        g_source_remove(f->probe_source);
+        (void)close(f->probe_fd);
 }
 
 static void test_launcher(Machine *machine) {
@@ -86,11 +114,11 @@ static void test_source(Machine *machine) {
         fixture_close(&f);
 }
 
-/* A service that asks the internet whenever its file is touched. */
+/* A service that asks the internet over and over. */
 static void start_unit(const char *unit) {
         g_autofree char *script =
                 g_strdup_printf("systemd-run -q --collect --unit=%s sh -c 'while :; do " CURL4
-                                " >/run/seen.new; mv /run/seen.new /run/seen; sleep 0.1; done'",
+                                " >" PROBE "/new; mv " PROBE "/new " SEEN "; sleep 0.1; done'",
                         unit);
 
         run(script);
@@ -104,7 +132,7 @@ static bool unit_sees(void *user) {
         const Seen *wait = user;
         g_autofree char *seen = NULL;
 
-        if (!g_file_get_contents("/run/seen", &seen, NULL, NULL))
+        if (!g_file_get_contents(SEEN, &seen, NULL, NULL))
                 return false;
         return strcmp(g_strstrip(seen), wait->expected) == 0;
 }
@@ -128,12 +156,98 @@ static void test_unit(Machine *machine) {
         g_assert_cmpstr(g_strstrip(status), ==, "/system.slice/probe.service");
 
         /* The selector follows the unit through its end and its next start. */
-        run("systemctl stop probe.service; rm -f /run/seen");
+        run("systemctl stop probe.service; rm -f " SEEN);
         start_unit("probe.service");
         wait_for_unit(machine, LAB_ISP0_V4);
         run(SPLIT "RemoveSelectors 'a(ss)a{sv}' 1 unit probe.service 0");
         wait_for_unit(machine, LAB_RELAY_V4);
         run("systemctl stop probe.service");
+        fixture_close(&f);
+}
+
+/* A service that does what tell() says, in one process, and says when it is done. */
+static void start_worker(void) {
+        static const char script[] =
+                "while read -r line <" PROBE "/tell; do eval \"$line\"; echo >" PROBE "/told; done";
+
+        g_assert_true(g_file_set_contents(PROBE "/worker", script, -1, NULL));
+        run("mkfifo " PROBE "/tell " PROBE "/told");
+        run("systemd-run -q --collect --unit=worker.service bash " PROBE "/worker");
+}
+
+static void tell(const char *line) {
+        g_autofree char *script =
+                g_strdup_printf("echo '%s' >" PROBE "/tell; cat " PROBE "/told", line);
+
+        run(script);
+}
+
+static void stop_worker(void) {
+        run("systemctl stop worker.service; rm -f " PROBE "/tell " PROBE "/told");
+}
+
+typedef struct Flow {
+        int family;
+        uint8_t protocol;
+        uint16_t port;
+} Flow;
+
+static bool is_of_flow(const Packet *packet, void *user) {
+        const Flow *flow = user;
+
+        return packet->outgoing && packet->family == flow->family &&
+               packet->protocol == flow->protocol && packet->destination_port == flow->port;
+}
+
+/*
+ * The next flow of each kind leaves by @here from its first packet on: one
+ * datagram, and a SYN with nothing before it elsewhere. Ports are new.
+ */
+static void check_first_packets(Fixture *f, const char *here, const char *elsewhere) {
+        static const struct {
+                const char *file, *address;
+                Flow flow;
+        } kinds[] = {
+                { "udp", LAB_INTERNET_V4, { AF_INET, IPPROTO_UDP, 0 } },
+                { "udp", LAB_INTERNET_V6, { AF_INET6, IPPROTO_UDP, 0 } },
+                { "tcp", LAB_INTERNET_V4, { AF_INET, IPPROTO_TCP, 0 } },
+                { "tcp", LAB_INTERNET_V6, { AF_INET6, IPPROTO_TCP, 0 } },
+        };
+        g_autoptr(Capture) right = NULL, wrong = NULL;
+        static uint16_t port = 7000;
+
+        CHECK_OK(capture_start(f->lab, LAB_MACHINE, here, &right));
+        CHECK_OK(capture_start(f->lab, LAB_MACHINE, elsewhere, &wrong));
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+                Flow flow = kinds[i].flow;
+                g_autofree char *line = NULL;
+
+                flow.port = port++;
+                line = g_strdup_printf("(echo >/dev/%s/%s/%u) 2>/dev/null", kinds[i].file,
+                        kinds[i].address, flow.port);
+                tell(line);
+                if (capture_count(right, is_of_flow, &flow) <= 0 ||
+                        capture_count(wrong, is_of_flow, &flow) != 0)
+                        g_error("the first packets of '%s' left by %s or not at all, not by %s",
+                                line, elsewhere, here);
+        }
+        g_assert_cmpint(capture_count_from(right, LAB_TUNNEL_CLIENT_V4), ==,
+                g_str_equal(here, "wg0") ? 2 : 0);
+}
+
+static void test_first_packet(Machine *machine) {
+        Fixture f;
+
+        fixture_open(&f, machine);
+        start_worker();
+        check_first_packets(&f, "wg0", "wan0");
+        for (int i = 0; i < 8; i++) {
+                run(SPLIT "AddSelectors 'a(ss)a{sv}' 1 unit worker.service 0");
+                check_first_packets(&f, "wan0", "wg0");
+                run(SPLIT "RemoveSelectors 'a(ss)a{sv}' 1 unit worker.service 0");
+                check_first_packets(&f, "wg0", "wan0");
+        }
+        stop_worker();
         fixture_close(&f);
 }
 
@@ -203,7 +317,7 @@ static void test_killed(Machine *machine) {
         g_assert_cmpint(client_kill_service(f.client), >, 0);
         check_sees(CURL4, LAB_RELAY_V4);
         g_assert_true(client_wait_for_entry(f.client, "Tunnel", "device", "wg0"));
-        run("rm -f /run/seen");
+        run("rm -f " SEEN);
         wait_for_unit(machine, LAB_ISP0_V4);
         check_sees(CURL4, LAB_RELAY_V4);
         run(SPLIT "RemoveSelectors 'a(ss)a{sv}' 1 unit probe.service 0");
@@ -248,6 +362,7 @@ static const CheckCase cases[] = {
         { "/split/killed-service-changes-nothing-and-the-next-one-knows", test_killed },
         { "/split/launcher-takes-a-command-around-the-tunnel", test_launcher },
         { "/split/unit-is-followed-through-its-restart-and-not-moved", test_unit },
+        { "/split/first-packet-after-the-answer-goes-the-new-way", test_first_packet },
         { "/split/running-process-goes-around-and-comes-back", test_running_process },
         { "/split/user-goes-around-by-rules-alone", test_user },
         { "/split/network-goes-around", test_network },
