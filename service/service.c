@@ -24,8 +24,8 @@
 #include "service/engine/engine.h"
 #include "service/hints.h"
 #include "service/lifecycle.h"
+#include "service/means/means.h"
 #include "service/privileges.h"
-#include "service/split-processes.h"
 #include "service/split/controller.h"
 
 #define PATH_SIZE (SETTINGS_DIRECTORY_MAX + 16)
@@ -175,8 +175,9 @@ static void on_routes_wanted(bool wanted, void *userdata) {
 
 /* The second line behind the routes. Without nftables the first one has to do. */
 static int add_guard(Service *service) {
-        NftablesMechanism mechanism =
-                split_means_want_nftables(service->means) ? NFTABLES_CGROUP2 : NFTABLES_GUARD_ONLY;
+        NftablesMechanism mechanism = split_means_mechanism(service->means) == MECHANISM_NFTABLES
+                                              ? NFTABLES_CGROUP2
+                                              : NFTABLES_GUARD_ONLY;
         Fault fault = { 0 };
         int r;
 
@@ -231,7 +232,7 @@ static int build_split(Service *service, const Settings *settings) {
                 .event = service->event,
                 .engine = service->engine,
                 .processes = split_means_processes(service->means),
-                .mechanism = split_means_mechanism(service->means),
+                .mechanism = mechanism_name(split_means_mechanism(service->means)),
                 .reason = split_means_reason(service->means),
                 .has_filter = service->nftables != NULL,
                 .state_path = service->state_path,

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The means by which processes are told apart here, found by trying, and the
- * functions of service/split/processes.h done by them.
+ * The means by which processes are told apart here, found by trying: which
+ * mechanism is in force, and what does the functions of
+ * service/split/processes.h by it.
  */
 
 #include <systemd/sd-event.h>
@@ -12,25 +13,22 @@
 #include "backends/base/cleanup.h"
 #include "service/engine/engine.h"
 #include "service/split/controller.h"
+#include "service/split/mechanism.h"
 
 typedef struct SplitMeans SplitMeans;
 
 /*
- * Tries bpf, then nftables; @forced ("bpf", "nftables", "none"; "": try) leaves
- * the others out. @cgroup2_mount is "" where mountinfo is to be asked. Finding
- * none is no error. Return: 0, *ret is the caller's; -ENOMEM.
+ * Takes the best mechanism; @forced (its name; "": any) leaves the others out.
+ * @cgroup2_mount is "" where mountinfo is to be asked. Finding none is no error.
+ * Return: 0, *ret is the caller's; -ENOMEM.
  */
 int split_means_new(
         sd_event *event, const char *forced, const char *cgroup2_mount, SplitMeans **ret);
 SplitMeans *split_means_free(SplitMeans *means); /* after the engine, marks stay */
 DEFINE_CLEANUP(SplitMeans *, split_means_free)
 
-/* "bpf", "nftables", "none", and why it is "none". */
-const char *split_means_mechanism(const SplitMeans *means);
-const char *split_means_reason(const SplitMeans *means);
-
-/* Whether the firewall backend has to mark groups. */
-bool split_means_want_nftables(const SplitMeans *means);
+Mechanism split_means_mechanism(const SplitMeans *means);
+const char *split_means_reason(const SplitMeans *means); /* why not a better one */
 
 /* The backend of its own that marks groups; NULL: none. */
 Backend *split_means_backend(const SplitMeans *means);

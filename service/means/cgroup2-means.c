@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-#include "service/split-processes.h"
+#include "service/means/cgroup2-means.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,79 +10,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backends/base/log.h"
-#include "backends/cgroup-bpf/cgroup-bpf.h"
 #include "backends/cgroup2/cgroup-path.h"
 #include "backends/cgroup2/cgroup-tree.h"
 #include "backends/cgroup2/cgroup2.h"
-#include "backends/nftables/nftables.h"
-#include "backends/sockets/sockets.h"
+#include "service/means/means-process.h"
 
-struct SplitMeans {
-        const char *mechanism;
-        char reason[FAULT_TEXT_MAX];
-        int root; /* of cgroup2 */
+struct Cgroup2Means {
+        int root;
         Cgroup2 *cgroup2;
+        Cgroup2MeansListener listener;
         Sockets *sockets;
-        Backend *bpf;
-        Engine *engine;
-        SplitController *controller;
+        const Array *prepared; /* of GroupPlace; NULL: none */
         SplitProcesses processes;
 };
-
-static Process process_of(const SplitProcess *process) {
-        return (Process){ .pidfd = process->pidfd,
-                .pid = process->pid,
-                .parent = process->parent,
-                .start_time = process->start_time,
-                .unique_id = process->unique_id,
-                .uid = process->uid,
-                .fs_uid = process->fs_uid,
-                .is_kernel_thread = process->is_kernel_thread };
-}
-
-static void take_process(const Process *process, SplitProcess *ret) {
-        *ret = (SplitProcess){ .pidfd = process->pidfd,
-                .pid = process->pid,
-                .parent = process->parent,
-                .start_time = process->start_time,
-                .unique_id = process->unique_id,
-                .uid = process->uid,
-                .fs_uid = process->fs_uid,
-                .is_kernel_thread = process->is_kernel_thread };
-}
 
 static void place_of(const char *path, uint64_t id, uint32_t level, GroupPlace *ret) {
         *ret = (GroupPlace){ .id = id, .level = level };
         (void)snprintf(ret->path, sizeof(ret->path), "%s", path);
-}
-
-static int open_pid(uint32_t pid, SplitProcess *ret, void *userdata) {
-        Process process = PROCESS_NONE;
-        int r = process_open((pid_t)pid, &process);
-
-        if (r >= 0)
-                take_process(&process, ret);
-        return r;
-}
-
-static int open_pidfd(int pidfd, SplitProcess *ret, void *userdata) {
-        Process process = PROCESS_NONE;
-        int r = process_from_pidfd(pidfd, &process);
-
-        if (r >= 0)
-                take_process(&process, ret);
-        return r;
-}
-
-static void read_executable(
-        const SplitProcess *split_process, char ret[static PATH_MAX], void *userdata) {
-        const Process process = process_of(split_process);
-        CLEANUP_FD int directory = process_open_directory(&process);
-        bool deleted;
-
-        if (directory < 0 || proc_read_executable(directory, ret, &deleted) < 0)
-                ret[0] = '\0';
 }
 
 /* Making groups */
@@ -111,7 +55,7 @@ static int read_group(const Process *process, char ret[static PROC_CGROUP_MAX]) 
 }
 
 /* Makes the group below @path. Return: 1 made; 0 it was there; negative errno. */
-static int make_group(SplitMeans *means, const char *path, GroupPlace *ret, Fault *fault) {
+static int make_group(Cgroup2Means *means, const char *path, GroupPlace *ret, Fault *fault) {
         CLEANUP_FD int base = cgroup_tree_open(means->root, path), group = -1;
         char own[PATH_MAX];
         bool made;
@@ -161,7 +105,7 @@ static int append_place(Array *places, const GroupPlace *place) {
 }
 
 /* Removes a group of ours that nobody is in. */
-static int remove_group(SplitMeans *means, const char *path) {
+static int remove_group(Cgroup2Means *means, const char *path) {
         CLEANUP_FREE char *parent = strndup(path, cgroup_path_parent_length(path));
         CLEANUP_FD int base = -1;
 
@@ -174,7 +118,7 @@ static int remove_group(SplitMeans *means, const char *path) {
 }
 
 static int prepare_one(
-        SplitMeans *means, const Process *process, Array *places, Array *made, Fault *fault) {
+        Cgroup2Means *means, const Process *process, Array *places, Array *made, Fault *fault) {
         char path[PROC_CGROUP_MAX];
         Cgroup2Group group;
         GroupPlace place;
@@ -196,7 +140,8 @@ static int prepare_one(
         return append_place(places, &place);
 }
 
-static int prepare_children(SplitMeans *means, const Process *process, Array *places, Array *made) {
+static int prepare_children(
+        Cgroup2Means *means, const Process *process, Array *places, Array *made) {
         CLEANUP(array_clear) Array refs = ARRAY_INIT(ProcessRef);
         const ProcessRef *ref;
         int r = process_list_children(process->pid, &refs);
@@ -218,8 +163,8 @@ static int prepare_children(SplitMeans *means, const Process *process, Array *pl
 static int prepare(const SplitProcess *split_process, bool children, Array *places, Fault *fault,
         void *userdata) {
         CLEANUP(array_clear) Array made = ARRAY_INIT(GroupPlace);
-        const Process process = process_of(split_process);
-        SplitMeans *means = userdata;
+        const Process process = means_process_of(split_process);
+        Cgroup2Means *means = userdata;
         const GroupPlace *place;
         int r;
 
@@ -236,7 +181,7 @@ static int prepare(const SplitProcess *split_process, bool children, Array *plac
 
 /* Moving */
 
-static int append_inside(SplitMeans *means, const Process *process, Array *pids, Array *places) {
+static int append_inside(Cgroup2Means *means, const Process *process, Array *pids, Array *places) {
         Cgroup2Group group;
         GroupPlace place;
 
@@ -249,8 +194,8 @@ static int append_inside(SplitMeans *means, const Process *process, Array *pids,
 static int exclude(const SplitProcess *split_process, bool children, Array *pids, Array *places,
         unsigned *ret_moved, Fault *fault, void *userdata) {
         CLEANUP(array_clear) Array refs = ARRAY_INIT(ProcessRef);
-        const Process process = process_of(split_process);
-        SplitMeans *means = userdata;
+        const Process process = means_process_of(split_process);
+        Cgroup2Means *means = userdata;
         Cgroup2Moves moves = { 0 };
         const ProcessRef *ref;
         int r, listed;
@@ -282,8 +227,8 @@ static int exclude(const SplitProcess *split_process, bool children, Array *pids
 static int include(const SplitProcess *split_process, bool children, Array *pids, Fault *fault,
         void *userdata) {
         CLEANUP(array_clear) Array refs = ARRAY_INIT(ProcessRef);
-        const Process process = process_of(split_process);
-        SplitMeans *means = userdata;
+        const Process process = means_process_of(split_process);
+        Cgroup2Means *means = userdata;
         const ProcessRef *ref;
         int r;
 
@@ -304,29 +249,26 @@ static int include(const SplitProcess *split_process, bool children, Array *pids
 }
 
 static int dissolve(const char *path, Fault *fault, void *userdata) {
-        SplitMeans *means = userdata;
+        Cgroup2Means *means = userdata;
         int r = cgroup2_dissolve(means->cgroup2, path, fault);
 
         return r == -ENOENT ? remove_group(means, path) : r;
 }
 
 static int list_members(const char *path, Array *pids, void *userdata) {
-        SplitMeans *means = userdata;
+        Cgroup2Means *means = userdata;
 
         return cgroup2_list_members(means->cgroup2, path, pids);
 }
 
-/* Programs of an earlier run are exchanged; not without CAP_SYS_ADMIN, then ours come beside. */
-static void adopt(SplitMeans *means, uint64_t id) {
-        int r = means->bpf ? cgroup_bpf_adopt(means->bpf, id) : 0;
-
-        if (r < 0)
-                log_debug("Cannot take over what marks the group %llu: %s", (unsigned long long)id,
-                        strerror(-r));
+/* One of an earlier run, or of others: it may be marked already. */
+static void tell_known(Cgroup2Means *means, uint64_t id) {
+        if (means->listener.on_known)
+                means->listener.on_known(id, means->listener.userdata);
 }
 
 static int list_groups(Array *places, void *userdata) {
-        SplitMeans *means = userdata;
+        Cgroup2Means *means = userdata;
         Cgroup2Group group;
         int r = cgroup2_find_groups(means->cgroup2);
 
@@ -336,7 +278,7 @@ static int list_groups(Array *places, void *userdata) {
                 if (group.kind == CGROUP2_FOLLOWED || strlen(group.path) >= sizeof(place.path))
                         continue;
                 place_of(group.path, group.id, group.level, &place);
-                adopt(means, group.id);
+                tell_known(means, group.id);
                 if (append_place(places, &place) < 0)
                         return -ENOMEM;
         }
@@ -344,58 +286,39 @@ static int list_groups(Array *places, void *userdata) {
 }
 
 static int follow(const char *path, GroupPlace *ret, void *userdata) {
-        SplitMeans *means = userdata;
+        Cgroup2Means *means = userdata;
         Cgroup2Group group;
         int r = cgroup2_follow(means->cgroup2, path, &group);
 
         if (r > 0) {
                 place_of(group.path, group.id, group.level, ret);
-                adopt(means, group.id);
+                tell_known(means, group.id);
         }
         return r;
 }
 
 static void unfollow(const char *path, void *userdata) {
-        SplitMeans *means = userdata;
+        Cgroup2Means *means = userdata;
 
         (void)cgroup2_unfollow(means->cgroup2, path);
 }
 
 static int sweep(const Array *pids, const SplitSweep *how, SplitSocketCounts *counts, Fault *fault,
         void *userdata) {
-        const SocketsChange change = {
-                .policy = how->policy == SPLIT_SOCKETS_RESET     ? SOCKETS_RESET
-                          : how->policy == SPLIT_SOCKETS_MIGRATE ? SOCKETS_MIGRATE
-                                                                 : SOCKETS_KEEP,
-                .mark = how->mark,
-                .mask = how->mask,
-                .old_sources = how->old_sources->items,
-                .n_old_sources = how->old_sources->n,
-        };
-        SplitMeans *means = userdata;
-        SocketsCounts swept = { 0 };
-        int r = sockets_sweep_processes(
-                means->sockets, pids->items, pids->n, &change, &swept, fault);
+        Cgroup2Means *means = userdata;
 
-        counts->n_marked += swept.n_marked;
-        counts->n_reconnected += swept.n_reconnected;
-        counts->n_reset += swept.n_reset;
-        counts->n_left = swept.n_stale + swept.n_left; /* those of the last sweep still are */
-        return r;
+        return means_process_sweep(means->sockets, pids, how, counts, fault);
 }
 
 /* Reports of groups */
 
-static void tell(SplitMeans *means, const Cgroup2Group *group, bool gone) {
+static void tell(Cgroup2Means *means, const Cgroup2Group *group, bool gone) {
         GroupPlace place;
 
         if (strlen(group->path) >= sizeof(place.path))
                 return;
         place_of(group->path, group->id, group->level, &place);
-        if (gone && means->bpf)
-                cgroup_bpf_group_gone(means->bpf, group->id);
-        if (means->controller)
-                split_controller_on_group(means->controller, &place, gone);
+        means->listener.on_group(&place, gone, means->listener.userdata);
 }
 
 static void on_appeared(const Cgroup2Group *group, void *userdata) {
@@ -407,14 +330,14 @@ static void on_gone(const Cgroup2Group *group, void *userdata) {
 }
 
 /* A group that was prepared is known to the engine alone yet. */
-static int open_group(uint64_t id, void *userdata) {
-        SplitMeans *means = userdata;
+int cgroup2_means_open_group(uint64_t id, void *userdata) {
+        Cgroup2Means *means = userdata;
         const GroupPlace *place;
         int r = cgroup2_open_group(id, means->cgroup2);
 
-        if (r != -ENOENT || !means->engine)
+        if (r != -ENOENT || !means->prepared)
                 return r;
-        ARRAY_FOREACH(place, engine_groups(means->engine)) {
+        ARRAY_FOREACH(place, means->prepared) {
                 CLEANUP_FD int group = -1;
                 uint64_t now;
 
@@ -427,82 +350,41 @@ static int open_group(uint64_t id, void *userdata) {
         return -ENOENT;
 }
 
-/* Finding the means */
-
-static bool is_tried(const char *forced, const char *mechanism) {
-        return !forced[0] || strcmp(forced, mechanism) == 0;
-}
-
-static void say_no(SplitMeans *means, const char *what, const char *why) {
-        log_info("Processes are not told apart by %s: %s", what, why);
-        (void)snprintf(means->reason, sizeof(means->reason), "%.40s: %.200s", what, why);
-}
-
-static bool try_bpf(SplitMeans *means, sd_event *event) {
-        const CgroupBpfConfig config = { .open_group = open_group, .userdata = means };
-        char text[CGROUP_BPF_TEXT_MAX] = "";
-        int r = cgroup_bpf_probe(-1, text);
-
-        if (r > 0)
-                r = cgroup_bpf_new(event, &config, &means->bpf) < 0 ? -ENOMEM : 1;
-        if (r > 0)
-                return true;
-        say_no(means, "bpf", text[0] ? text : strerror(r < 0 ? -r : EOPNOTSUPP));
-        return false;
-}
-
-static bool try_nftables(SplitMeans *means) {
-        Fault fault = { .error = 0 };
-        int r = nftables_probe(NFTABLES_CGROUP2, &fault);
-
-        if (r > 0)
-                return true;
-        say_no(means, "nftables", fault.text[0] ? fault.text : strerror(r < 0 ? -r : EOPNOTSUPP));
-        return false;
-}
-
 /* Whether processes can be moved at all. */
-static bool try_groups(SplitMeans *means, sd_event *event, const char *mount) {
-        static const Cgroup2Sink callbacks = { .on_appeared = on_appeared, .on_gone = on_gone };
-        Cgroup2Sink sink = callbacks;
+static int check_root(int root, Fault *fault) {
+        if (root < 0)
+                return set_fault(
+                        fault, root, root == -ENODEV ? "cgroup2 is not mounted" : strerror(-root));
+        if (faccessat(root, ".", W_OK, AT_EACCESS) >= 0)
+                return 0;
+        return set_fault(fault, -errno,
+                errno == EROFS ? "they are mounted read-only"
+                               : "no right to change them, CAP_DAC_OVERRIDE is missing");
+}
+
+int cgroup2_means_new(sd_event *event, const char *mount, Sockets *sockets,
+        const Cgroup2MeansListener *listener, Cgroup2Means **ret, Fault *fault) {
+        CLEANUP(cgroup2_means_free_p) Cgroup2Means *means = calloc(1, sizeof(*means));
+        Cgroup2Sink sink = { .on_appeared = on_appeared, .on_gone = on_gone };
         int r;
 
+        if (!means)
+                return set_fault(fault, -ENOMEM, "no memory");
+        means->sockets = sockets;
+        means->listener = *listener;
         means->root = cgroup_tree_open_root(mount[0] ? mount : NULL);
-        if (means->root < 0) {
-                say_no(means, "control groups", strerror(-means->root));
-                return false;
-        }
-        if (faccessat(means->root, ".", W_OK, AT_EACCESS) < 0) {
-                say_no(means, "control groups",
-                        errno == EROFS ? "they are mounted read-only"
-                                       : "no right to change them, "
-                                         "CAP_DAC_OVERRIDE is missing");
-                return false;
-        }
+        r = check_root(means->root, fault);
+        if (r < 0)
+                return r;
         r = cgroup2_open(event, mount[0] ? mount : NULL, &means->cgroup2);
-        if (r >= 0)
-                r = sockets_new(&means->sockets);
-        if (r < 0) {
-                say_no(means, "control groups", strerror(-r));
-                return false;
-        }
+        if (r < 0)
+                return set_fault(fault, r, strerror(-r));
         sink.userdata = means;
         cgroup2_set_sink(means->cgroup2, &sink);
-        return true;
-}
-
-int split_means_new(
-        sd_event *event, const char *forced, const char *cgroup2_mount, SplitMeans **ret) {
-        SplitMeans *means = calloc(1, sizeof(*means));
-
-        if (!means)
-                return -ENOMEM;
-        means->root = -1;
-        means->mechanism = "none";
         means->processes = (SplitProcesses){
-                .open = open_pid,
-                .open_pidfd = open_pidfd,
-                .read_executable = read_executable,
+                .open = means_process_open,
+                .open_pidfd = means_process_open_pidfd,
+                .read_executable = means_process_read_executable,
                 .prepare = prepare,
                 .exclude = exclude,
                 .include = include,
@@ -514,55 +396,24 @@ int split_means_new(
                 .sweep = sweep,
                 .userdata = means,
         };
-        *ret = means;
-
-        if (strcmp(forced, "none") == 0)
-                (void)snprintf(means->reason, sizeof(means->reason), "TALPID_MECHANISM is none");
-        else if (!try_groups(means, event, cgroup2_mount))
-                return 0;
-        else if (is_tried(forced, "bpf") && try_bpf(means, event))
-                means->mechanism = "bpf";
-        else if (is_tried(forced, "nftables") && try_nftables(means))
-                means->mechanism = "nftables";
+        *ret = TAKE(means);
         return 0;
 }
 
-SplitMeans *split_means_free(SplitMeans *means) {
+Cgroup2Means *cgroup2_means_free(Cgroup2Means *means) {
         if (!means)
                 return NULL;
 
-        cgroup_bpf_free(means->bpf);
-        sockets_free(means->sockets);
         cgroup2_free(means->cgroup2);
         (void)fd_close(means->root);
         free(means);
         return NULL;
 }
 
-const char *split_means_mechanism(const SplitMeans *means) {
-        return means->mechanism;
+void cgroup2_means_set_prepared(Cgroup2Means *means, const Array *places) {
+        means->prepared = places;
 }
 
-const char *split_means_reason(const SplitMeans *means) {
-        return means->reason;
-}
-
-bool split_means_want_nftables(const SplitMeans *means) {
-        return strcmp(means->mechanism, "nftables") == 0;
-}
-
-Backend *split_means_backend(const SplitMeans *means) {
-        return means->bpf;
-}
-
-void split_means_set_engine(SplitMeans *means, Engine *engine) {
-        means->engine = engine;
-}
-
-void split_means_set_controller(SplitMeans *means, SplitController *controller) {
-        means->controller = controller;
-}
-
-const SplitProcesses *split_means_processes(const SplitMeans *means) {
-        return strcmp(means->mechanism, "none") == 0 ? NULL : &means->processes;
+const SplitProcesses *cgroup2_means_processes(const Cgroup2Means *means) {
+        return &means->processes;
 }
