@@ -122,14 +122,28 @@ static bool is_stream(const Socket *socket) {
         return socket->type == SOCK_STREAM || socket->type == SOCK_SEQPACKET;
 }
 
+static bool get_tcp_info(const Socket *socket, struct tcp_info *ret) {
+        socklen_t length = sizeof(*ret);
+
+        memset(ret, 0, sizeof(*ret));
+        return getsockopt(socket->fd, SOL_TCP, TCP_INFO, ret, &length) == 0;
+}
+
 /* In use: it has a source address that can no longer change, SYN_SENT included. */
 static bool is_in_use(const Socket *socket) {
-        struct tcp_info info = { 0 };
-        socklen_t length = sizeof(info);
+        struct tcp_info info;
 
-        if (getsockopt(socket->fd, SOL_TCP, TCP_INFO, &info, &length) < 0)
+        if (!get_tcp_info(socket, &info))
                 return socket->is_connected; /* SCTP and the like */
         return info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_LISTEN;
+}
+
+/* A connection that ended, as those do that an earlier sweep destroyed: on no path any more. */
+static bool is_over(const Socket *socket) {
+        struct tcp_info info;
+
+        /* One that was bound alone has never measured the way. */
+        return get_tcp_info(socket, &info) && info.tcpi_state == TCP_CLOSE && info.tcpi_rtt > 0;
 }
 
 static bool read_address(const struct sockaddr_storage *from, Address *ret, uint16_t *ret_port) {
@@ -278,6 +292,8 @@ static int change_old(Sockets *sockets, const Socket *socket, const SocketsChang
         SocketsCounts *counts) {
         int r;
 
+        if (is_over(socket))
+                return 0;
         if (!is_stream(socket) || !is_in_use(socket)) {
                 counts->n_left++; /* bound to it by the program, or a raw one that tells no peer */
                 return 0;
