@@ -65,13 +65,31 @@ static void udp_answer(int fd) {
         (void)sendmsg(fd, &message, MSG_DONTWAIT);
 }
 
-static void stream_answer(int fd, const struct sockaddr_in6 *peer, bool http) {
+typedef enum Manner {
+        MANNER_AT_ONCE,
+        MANNER_HTTP,
+        MANNER_TALK,
+} Manner;
+
+static void talk(int fd, const char *answer) {
+        char said[4096];
+
+        while (recv(fd, said, sizeof(said), 0) > 0 &&
+                send(fd, answer, strlen(answer), MSG_NOSIGNAL) >= 0)
+                ;
+}
+
+static void stream_answer(int fd, const struct sockaddr_in6 *peer, Manner manner) {
         struct timeval patience = { .tv_sec = HTTP_REQUEST_SEC };
         char request[4096], text[INET6_ADDRSTRLEN];
         g_autofree char *answer = NULL;
 
         address_format(peer, text);
-        if (http) {
+        if (manner == MANNER_TALK) {
+                talk(fd, text);
+                return;
+        }
+        if (manner == MANNER_HTTP) {
                 (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
                 (void)recv(fd, request, sizeof(request), 0);
                 answer = g_strdup_printf("HTTP/1.0 200 OK\r\nContent-Type: "
@@ -85,7 +103,7 @@ static void stream_answer(int fd, const struct sockaddr_in6 *peer, bool http) {
 }
 
 /* One child per connection: a slow client delays nobody. */
-static void stream_accept(int listener, bool http) {
+static void stream_accept(int listener, Manner manner) {
         struct sockaddr_in6 peer = {};
         socklen_t length = sizeof(peer);
         _cleanup_fd_ int fd = accept4(listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC);
@@ -93,7 +111,7 @@ static void stream_accept(int listener, bool http) {
         if (fd < 0)
                 return;
         if (fork() == 0) {
-                stream_answer(fd, &peer, http);
+                stream_answer(fd, &peer, manner);
                 _exit(0);
         }
 }
@@ -103,6 +121,7 @@ int internet_serve(int ready_fd) {
                 { .fd = socket_open(SOCK_DGRAM, INTERNET_PORT), .events = POLLIN },
                 { .fd = socket_open(SOCK_STREAM, INTERNET_PORT), .events = POLLIN },
                 { .fd = socket_open(SOCK_STREAM, INTERNET_HTTP_PORT), .events = POLLIN },
+                { .fd = socket_open(SOCK_STREAM, INTERNET_TALK_PORT), .events = POLLIN },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
@@ -116,8 +135,10 @@ int internet_serve(int ready_fd) {
                 if (fds[0].revents)
                         udp_answer(fds[0].fd);
                 if (fds[1].revents)
-                        stream_accept(fds[1].fd, /* http= */ false);
+                        stream_accept(fds[1].fd, MANNER_AT_ONCE);
                 if (fds[2].revents)
-                        stream_accept(fds[2].fd, /* http= */ true);
+                        stream_accept(fds[2].fd, MANNER_HTTP);
+                if (fds[3].revents)
+                        stream_accept(fds[3].fd, MANNER_TALK);
         }
 }

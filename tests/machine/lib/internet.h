@@ -6,12 +6,13 @@
  * was asked from, which shows the way the question took.
  *
  * UDP: a datagram is answered by one. TCP: the answer comes right after the
- * connection. HTTP: the answer is the body. IPv4 and IPv6, text without a
- * line end.
+ * connection. HTTP: the answer is the body. Talk: TCP that stays, whatever is
+ * said is answered. IPv4 and IPv6, text without a line end.
  */
 
 #define INTERNET_PORT 7
 #define INTERNET_HTTP_PORT 80
+#define INTERNET_TALK_PORT 1007
 
 /**
  * internet_serve() - open the sockets in the current namespace and serve

@@ -355,18 +355,25 @@ static int program_run(const char *const *argv) {
 }
 
 /* Copied, not layered: overlayfs refuses a layer that lies inside another, as all of / does. */
-static int packages_install(MachineFlags flags) {
-        g_autofree char *path =
-                g_build_filename(g_getenv("TALPID_MACHINE_PACKAGES") ?: MACHINE_PACKAGES,
-                        "systemd-resolved", ".", NULL);
+static int package_install(const char *package) {
+        g_autofree char *path = g_build_filename(
+                g_getenv("TALPID_MACHINE_PACKAGES") ?: MACHINE_PACKAGES, package, ".", NULL);
 
-        if (!(flags & MACHINE_RESOLVED))
-                return 0;
         if (access(path, F_OK) < 0) {
                 g_printerr("machine: %s is missing: run tests/machine/fetch-packages\n", path);
                 return -ENOENT;
         }
         return program_run((const char *const[]){ "cp", "-a", path, ROOTFS_PATH "/", NULL });
+}
+
+/* The plug-in of the C library lies there unused until nsswitch.conf names it. */
+static int packages_install(MachineFlags flags) {
+        int r;
+
+        if (!(flags & MACHINE_RESOLVED))
+                return 0;
+        r = package_install("systemd-resolved");
+        return r < 0 ? r : package_install("libnss-resolve");
 }
 
 /* The destination is the merged root, so that meson follows its links: /lib is one. */
