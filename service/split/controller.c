@@ -177,9 +177,12 @@ static int bring_back(SplitController *controller, const SplitProcess *process, 
         return (int)moved.n;
 }
 
-/* Members of @path that are @uid's, or with @everybody all. Return: how many; the first error. */
+/*
+ * Members of @path that are @uid's, or with @everybody all. Return: how many; the first error, of
+ * *ret_failed.
+ */
 static int bring_back_members(SplitController *controller, const char *path, uid_t uid,
-        bool everybody, const char *reason, Array *pids, Fault *fault) {
+        bool everybody, const char *reason, Array *pids, pid_t *ret_failed, Fault *fault) {
         CLEANUP(array_clear) Array members = ARRAY_INIT(pid_t);
         const SplitProcesses *processes = controller->config.processes;
         const pid_t *pid;
@@ -195,8 +198,10 @@ static int bring_back_members(SplitController *controller, const char *path, uid
                         continue;
                 r = bring_back(controller, &process, /* children= */ false, path, reason, pids,
                         first ? NULL : fault);
-                if (r < 0 && r != -ESRCH && !first)
+                if (r < 0 && r != -ESRCH && !first) {
                         first = r;
+                        *ret_failed = *pid;
+                }
                 if (r > 0)
                         n += r;
         }
@@ -208,9 +213,11 @@ static void dissolve(SplitController *controller, const char *path, const char *
         const SplitProcesses *processes = controller->config.processes;
         const GroupPlace place = place_of(path);
         Fault fault = { .error = 0 };
+        pid_t failed;
         int r;
 
-        (void)bring_back_members(controller, path, 0, /* everybody= */ true, reason, &pids, &fault);
+        (void)bring_back_members(
+                controller, path, 0, /* everybody= */ true, reason, &pids, &failed, &fault);
         r = processes->dissolve(path, &fault, processes->userdata);
         if (r < 0 && r != -ENOENT)
                 log_warning("Cannot end the group %s: %s", path,
@@ -412,17 +419,15 @@ static Request *request_new(
 }
 
 /* A fault of the system as a refusal that carries its words. */
-static int refuse_fault(const SplitProcess *process, int r, const Fault *fault, Refusal *why) {
+static int refuse_fault(pid_t pid, int r, const Fault *fault, Refusal *why) {
+        bool never = r == -EPERM || r == -EOPNOTSUPP || r == -EXDEV;
+
         if (r == -ENOMEM)
                 return r;
         if (r == -ESRCH)
-                return refusal_set(
-                        why, REFUSAL_PROCESS_GONE, "process %d ended meanwhile", process->pid);
-        if (r == -EPERM || r == -EOPNOTSUPP || r == -EXDEV)
-                return refusal_set(why, REFUSAL_NOT_SUPPORTED, "%s",
-                        fault->text[0] ? fault->text : strerror(-r));
-        return refusal_set(why, REFUSAL_BACKEND_UNAVAILABLE, "%s",
-                fault->text[0] ? fault->text : strerror(-r));
+                return refusal_set(why, REFUSAL_PROCESS_GONE, "process %d ended meanwhile", pid);
+        return refusal_set(why, never ? REFUSAL_NOT_SUPPORTED : REFUSAL_BACKEND_UNAVAILABLE,
+                "process %d: %s", pid, fault->text[0] ? fault->text : strerror(-r));
 }
 
 /* Addresses of the path that is left: those of the tunnel, or all the others. */
@@ -554,7 +559,8 @@ static void move_in(Request *request) {
                 /* Half a tree is not what was asked for. */
                 CLEANUP(array_clear) Array back = ARRAY_INIT(pid_t);
 
-                request->result = refuse_fault(&request->asked.process, r, &fault, &request->why);
+                request->result =
+                        refuse_fault(request->asked.process.pid, r, &fault, &request->why);
                 if (request->answer.n_moved > 0)
                         (void)processes->include(&request->asked.process, request->asked.children,
                                 &back, NULL, processes->userdata);
@@ -680,7 +686,7 @@ int split_controller_exclude(SplitController *controller, SplitRequest *asked, S
         r = processes->prepare(&request->asked.process, request->asked.children, &request->places,
                 &fault, processes->userdata);
         if (r < 0)
-                return refuse_fault(&request->asked.process, r, &fault, why);
+                return refuse_fault(request->asked.process.pid, r, &fault, why);
         r = mark_groups(request);
         if (r < 0) {
                 undo(request);
@@ -706,7 +712,7 @@ int split_controller_include(SplitController *controller, SplitRequest *asked, S
         r = bring_back(controller, &request->asked.process, request->asked.children, "", "request",
                 &request->pids, &fault);
         if (r < 0)
-                return refuse_fault(&request->asked.process, r, &fault, why);
+                return refuse_fault(request->asked.process.pid, r, &fault, why);
         request->answer.n_moved = (unsigned)r;
         sweep(request);
         r = finish_later(request);
@@ -728,14 +734,15 @@ int split_controller_clear(SplitController *controller, uid_t uid, bool everybod
 
         ARRAY_FOREACH(group, &split_of(controller)->groups) {
                 Fault fault = { .error = 0 };
+                pid_t failed;
                 int one;
 
                 if (!controller->config.processes)
                         break;
-                one = bring_back_members(
-                        controller, group->path, uid, everybody, "cleared", &request->pids, &fault);
+                one = bring_back_members(controller, group->path, uid, everybody, "cleared",
+                        &request->pids, &failed, &fault);
                 if (one < 0 && r >= 0)
-                        r = refuse_fault(&request->asked.process, one, &fault, why);
+                        r = refuse_fault(failed, one, &fault, why);
         }
         if (r < 0)
                 return r;

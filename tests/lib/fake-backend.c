@@ -109,8 +109,22 @@ static int apply_rule(FakeBackend *fake, const Operation *operation) {
         return 0;
 }
 
+/* What is held by its key and has no more to say. */
+static int apply_value(FakeBackend *fake, const Operation *operation) {
+        if (operation->verb == OPERATION_REMOVE)
+                (void)fact_set_remove(&fake->facts, &operation->fact); /* gone already is fine */
+        else if (operation->verb == OPERATION_ADD && fact_set_find(&fake->facts, &operation->fact))
+                return -EEXIST;
+        else
+                put(fake, &operation->fact);
+        return 0;
+}
+
+/* 0: the fact is of no family. */
 static uint32_t fact_family(const Fact *fact) {
-        return fact->kind == FACT_RULE ? fact->rule.family : fact->route.destination.family;
+        if (fact->kind == FACT_RULE)
+                return fact->rule.family;
+        return fact->kind == FACT_ROUTE ? fact->route.destination.family : 0;
 }
 
 static Fault apply_one(FakeBackend *fake, const Operation *operation) {
@@ -130,8 +144,10 @@ static Fault apply_one(FakeBackend *fake, const Operation *operation) {
                 r = -EAFNOSUPPORT;
         else if (operation->fact.kind == FACT_RULE)
                 r = apply_rule(fake, operation);
-        else
+        else if (operation->fact.kind == FACT_ROUTE)
                 r = apply_route(fake, operation);
+        else
+                r = apply_value(fake, operation);
         return (Fault){ .error = r };
 }
 
@@ -173,10 +189,16 @@ static const BackendInterface fake_interface = {
 };
 
 void fake_backend_init(FakeBackend *fake) {
-        *fake = (FakeBackend){ .backend = { .interface = &fake_interface },
+        *fake = (FakeBackend){ .interface = fake_interface,
                 .facts = FACT_SET_INIT,
                 .operations = ARRAY_INIT(Operation),
                 .refusals = ARRAY_INIT(FakeRefusal) };
+        fake->backend.interface = &fake->interface;
+}
+
+void fake_backend_hold_all(FakeBackend *fake) {
+        fake->interface.kinds |= FACT_KIND_BIT(FACT_MARKED_GROUP) | FACT_KIND_BIT(FACT_RESOLVER) |
+                                 FACT_KIND_BIT(FACT_FILTER);
 }
 
 void fake_backend_clear(FakeBackend *fake) {

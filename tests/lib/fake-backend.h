@@ -23,6 +23,7 @@ typedef struct FakeRefusal {
 
 typedef struct FakeBackend {
         Backend backend;
+        BackendInterface interface;
         FactSet facts;      /* what the kernel holds */
         Array operations;   /* of Operation: all that were applied, good or not */
         Array refusals;     /* of FakeRefusal */
@@ -34,6 +35,9 @@ typedef struct FakeBackend {
 } FakeBackend;
 
 void fake_backend_init(FakeBackend *fake);
+
+/* It holds marks of groups, resolvers and the firewall too; before an engine has it. */
+void fake_backend_hold_all(FakeBackend *fake);
 void fake_backend_clear(FakeBackend *fake);
 
 /* Forgets what was counted. */
