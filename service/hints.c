@@ -37,6 +37,12 @@ static void on_resolved(const LinkHints *said, bool gone, void *userdata) {
         put(userdata, LINK_HINTS_RESOLVED, said, gone);
 }
 
+static void on_links(void *userdata) {
+        Hints *hints = userdata;
+
+        nm_watch_refresh(hints->network_manager);
+}
+
 int hints_new(sd_bus *bus, sd_event *event, Engine *engine, Hints **ret) {
         CLEANUP(hints_free_p) Hints *hints = calloc(1, sizeof(*hints));
         int r;
@@ -51,6 +57,7 @@ int hints_new(sd_bus *bus, sd_event *event, Engine *engine, Hints **ret) {
                 r = resolved_watch_new(bus, event, on_resolved, hints, &hints->resolved);
         if (r < 0)
                 return r;
+        engine_set_link_listener(engine, on_links, hints);
         *ret = TAKE(hints);
         return 0;
 }
@@ -58,6 +65,7 @@ int hints_new(sd_bus *bus, sd_event *event, Engine *engine, Hints **ret) {
 Hints *hints_free(Hints *hints) {
         if (!hints)
                 return NULL;
+        engine_set_link_listener(hints->engine, NULL, NULL);
         (void)nm_watch_free(hints->network_manager);
         (void)resolved_watch_free(hints->resolved);
         link_hints_book_clear(&hints->book);

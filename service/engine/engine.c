@@ -44,12 +44,15 @@ struct Engine {
         char *state_path;
         void (*on_intent)(void *userdata);
         void *intent_userdata;
+        void (*on_links)(void *userdata);
+        void *links_userdata;
         EngineObserver observer;
         bool started;
 
         Intent intent;
         bool is_unsaved;    /* the intent changed this turn */
         bool hints_changed; /* properties of the default routes show them */
+        bool links_changed; /* since the last turn */
         Reconciler reconciler;
         DesiredView view;
         Array groups; /* of GroupPlace, sorted: where groups are */
@@ -92,6 +95,7 @@ static void on_changes(const FactChange *changes, size_t n, void *userdata) {
                         break;
                 }
                 reconciler_note_author(&engine->reconciler, &changes[i]);
+                engine->links_changed |= changes[i].fact.kind == FACT_LINK;
         }
         mark_dirty(engine);
 }
@@ -106,6 +110,7 @@ static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
         if (fact_set_merge(&engine->reconciler.observed, &engine->changes) < 0)
                 r = -ENOMEM;
         engine->changes.n = 0;
+        engine->links_changed |= (kinds & FACT_KIND_BIT(FACT_LINK)) != 0;
 
         ARRAY_FOREACH(fact, &engine->reconciler.observed.facts) {
                 if (r >= 0 && !(kinds & FACT_KIND_BIT(fact->kind)))
@@ -547,6 +552,9 @@ static int on_turn(sd_event_source *source, void *userdata) {
                 mark_dirty(engine); /* others may follow what we made, or lost with it */
         arm_timer(engine);
 
+        if (engine->links_changed && engine->on_links)
+                engine->on_links(engine->links_userdata);
+        engine->links_changed = false;
         if (mask && engine->observer.on_properties)
                 engine->observer.on_properties(mask, engine->observer.userdata);
         ARRAY_FOREACH(ending, &endings)
@@ -630,6 +638,11 @@ int engine_add_backend(Engine *engine, Backend *backend) {
 void engine_set_intent_listener(Engine *engine, void (*on_intent)(void *userdata), void *userdata) {
         engine->on_intent = on_intent;
         engine->intent_userdata = userdata;
+}
+
+void engine_set_link_listener(Engine *engine, void (*on_links)(void *userdata), void *userdata) {
+        engine->on_links = on_links;
+        engine->links_userdata = userdata;
 }
 
 void engine_set_observer(Engine *engine, const EngineObserver *observer) {

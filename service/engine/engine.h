@@ -86,6 +86,9 @@ void engine_set_observer(Engine *engine, const EngineObserver *observer);
  */
 void engine_set_intent_listener(Engine *engine, void (*on_intent)(void *userdata), void *userdata);
 
+/* One that hears when links may have come, gone or been renamed, once a turn; NULL: nobody. */
+void engine_set_link_listener(Engine *engine, void (*on_links)(void *userdata), void *userdata);
+
 /*
  * Reads the saved intent, then everything from the backends, and reconciles
  * once: what is there and wanted is adopted, the rest of ours removed.

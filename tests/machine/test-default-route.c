@@ -188,6 +188,36 @@ static void test_serial(Machine *machine) {
         (void)client_free(client);
 }
 
+/* NetworkManager is frozen: it cannot tell of the new link, which its name alone leads to. */
+static void test_made_again(Machine *machine) {
+        Client *client = new_settled_client(machine);
+
+        g_free(machine_run_ok("nmcli", "connection", "add", "type", "veth", "con-name",
+                "Spare line", "ifname", "d0", "peer", "d1", "ipv4.method", "manual",
+                "ipv4.addresses", "203.0.113.9/24", "ipv4.gateway", "203.0.113.1",
+                "ipv4.route-metric", "5", "ipv6.method", "disabled", NULL));
+        check_entry(client, "DefaultRoute4", "device", "d0");
+        check_entry(client, "DefaultRoute4", "connection", "Spare line");
+
+        g_free(machine_run_ok("systemctl", "kill", "-s", "STOP", "NetworkManager.service", NULL));
+        g_free(machine_run_ok("ip", "link", "del", "d0", NULL));
+        check_entry(client, "DefaultRoute4", "device", "wan0");
+        g_free(machine_run_ok("sh", "-c",
+                "ip link add d0 type veth peer name d1 && ip link set d1 up && "
+                "ip addr add 203.0.113.9/24 dev d0 && ip link set d0 up && ip route add default "
+                "via 203.0.113.1 dev d0 metric 5",
+                NULL));
+        check_entry(client, "DefaultRoute4", "device", "d0");
+        check_entry(client, "DefaultRoute4", "connection", "Spare line");
+
+        g_free(machine_run_ok("systemctl", "kill", "-s", "CONT", "NetworkManager.service", NULL));
+        g_free(machine_run_ok("nmcli", "connection", "delete", "Spare line", NULL));
+        g_free(machine_run_ok("sh", "-c", "ip link del d0 2>/dev/null || :", NULL));
+        check_entry(client, "DefaultRoute4", "device", "wan0");
+        g_assert_true(machine_wait_online(machine));
+        (void)client_free(client);
+}
+
 static const CheckCase cases[] = {
         { "/default-route/properties-tell-device-gateway-mac-metric-mtu-and-source",
                 test_properties },
@@ -197,6 +227,7 @@ static const CheckCase cases[] = {
         { "/default-route/tunnels-of-others-do-not-count", test_tunnels },
         { "/default-route/added-replaced-and-deleted-by-hand-is-told", test_replaced },
         { "/default-route/serial-counts-without-gaps", test_serial },
+        { "/default-route/link-made-again-keeps-the-name-of-its-connection", test_made_again },
 };
 
 int main(int argc, char **argv) {
