@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What the parts of the controller share: groups, members, requests, restore.
+ */
+
+#include "service/split/controller.h"
+
+struct SplitController {
+        SplitControllerConfig config;
+        SplitObserver observer;
+        sd_event_source *sync_source;
+        Intent seen;              /* owners and split as they were at the last sync */
+        Intent permanent;         /* as saved */
+        Split kept;               /* settings that are permanent; its lists are not used */
+        Array followed;           /* of GroupPlace, sorted: id is not used */
+        struct Request *requests; /* under way; owned by requests.c */
+        size_t n_requests;
+};
+
+const Split *controller_split(const SplitController *controller);
+
+/* Looks at the intent again, in a turn of its own. */
+void controller_sync_later(SplitController *controller);

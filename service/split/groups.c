@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "service/split/groups.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/base/log.h"
+#include "service/split/controller-private.h"
+#include "service/split/members.h"
+#include "service/split/requests.h"
+
+GroupPlace groups_place_of(const char *path) {
+        GroupPlace place = { .id = 0 };
+
+        assert(strlen(path) < sizeof(place.path));
+        memcpy(place.path, path, strlen(path));
+        return place;
+}
+
+const SplitGroup *groups_find_wanted(const Split *split, const char *path) {
+        const SplitGroup *group;
+
+        ARRAY_FOREACH(group, &split->groups) {
+                if (strcmp(group->path, path) == 0)
+                        return group;
+        }
+        return NULL;
+}
+
+const GroupPlace *groups_find_place(const SplitController *controller, const char *path) {
+        const GroupPlace key = groups_place_of(path);
+
+        return array_search(
+                engine_groups(controller->config.engine), &key, group_place_compare, NULL);
+}
+
+void groups_set(SplitController *controller, const GroupPlace *place, bool gone) {
+        if (engine_set_group(controller->config.engine, place, gone) < 0)
+                log_error("Out of memory for the group %s", place->path);
+}
+
+int groups_submit(SplitController *controller, IntentChangeKind kind, const char *path,
+        const Owner *owner, EngineDone done, void *userdata) {
+        IntentChange change = INTENT_CHANGE_INIT;
+
+        change.kind = kind;
+        if (owner)
+                change.owner = *owner;
+        (void)snprintf(change.group.path, sizeof(change.group.path), "%s", path);
+        return engine_submit(controller->config.engine, &change, done, userdata);
+}
+
+void groups_forget(SplitController *controller, const char *path) {
+        int r = groups_submit(controller, INTENT_REMOVE_GROUP, path, NULL, NULL, NULL);
+
+        if (r < 0)
+                log_warning("Cannot forget the group %s: %s", path, strerror(-r));
+}
+
+void groups_dissolve(SplitController *controller, const char *path, const char *reason) {
+        CLEANUP(array_clear) Array pids = ARRAY_INIT(pid_t);
+        const SplitProcesses *processes = controller->config.processes;
+        const GroupPlace place = groups_place_of(path);
+        Fault fault = { .error = 0 };
+        pid_t failed;
+        int r;
+
+        (void)members_bring_back_of(
+                controller, path, 0, /* everybody= */ true, reason, &pids, &failed, &fault);
+        r = processes->dissolve(path, &fault, processes->userdata);
+        if (r < 0 && r != -ENOENT)
+                log_warning("Cannot end the group %s: %s", path,
+                        fault.text[0] ? fault.text : strerror(-r));
+        groups_set(controller, &place, /* gone= */ true);
+}
+
+/* Ours */
+
+/* What a client took out goes back with it: its group left the intent. */
+void groups_end(SplitController *controller) {
+        const SplitGroup *group;
+
+        if (!controller->config.processes)
+                return;
+        ARRAY_FOREACH(group, &controller->seen.split.groups) {
+                if (!groups_find_wanted(controller_split(controller), group->path) &&
+                        !requests_are_at(controller, group->path))
+                        groups_dissolve(controller, group->path, "client-gone");
+        }
+}
+
+/* Those of selectors */
+
+static int collect_paths(const Intent *intent, Array *places) {
+        const Selector *selector;
+
+        ARRAY_FOREACH(selector, &intent->split.selectors) {
+                char paths[UNIT_PATHS_MAX][GROUP_PATH_MAX];
+                size_t n = selector_paths(selector, paths);
+
+                for (size_t i = 0; i < n; i++) {
+                        const GroupPlace place = groups_place_of(paths[i]);
+                        size_t index;
+
+                        if (!array_search(places, &place, group_place_compare, &index) &&
+                                !array_insert(places, index, &place))
+                                return -ENOMEM;
+                }
+        }
+        return 0;
+}
+
+static void follow(SplitController *controller, const char *path) {
+        const SplitProcesses *processes = controller->config.processes;
+        GroupPlace place = { .id = 0 };
+        int r = processes->follow(path, &place, processes->userdata);
+
+        if (r > 0)
+                groups_set(controller, &place, /* gone= */ false);
+        if (r < 0 && r != -EEXIST)
+                log_warning("Cannot follow the group %s: %s", path, strerror(-r));
+}
+
+static void unfollow(SplitController *controller, const char *path) {
+        const SplitProcesses *processes = controller->config.processes;
+        const GroupPlace place = groups_place_of(path);
+
+        processes->unfollow(path, processes->userdata);
+        groups_set(controller, &place, /* gone= */ true);
+}
+
+void groups_follow(SplitController *controller, const Intent *intent) {
+        CLEANUP(array_clear) Array wanted = ARRAY_INIT(GroupPlace);
+        const GroupPlace *place;
+
+        if (!controller->config.processes)
+                return;
+        if (collect_paths(intent, &wanted) < 0) {
+                log_error("Out of memory for the groups of selectors");
+                return;
+        }
+        ARRAY_FOREACH(place, &controller->followed) {
+                if (!array_search(&wanted, place, group_place_compare, NULL))
+                        unfollow(controller, place->path);
+        }
+        ARRAY_FOREACH(place, &wanted) {
+                if (!array_search(&controller->followed, place, group_place_compare, NULL))
+                        follow(controller, place->path);
+        }
+        array_clear(&controller->followed);
+        controller->followed = wanted;
+        wanted = ARRAY_INIT(GroupPlace);
+}
+
+static bool stands_for(const Selector *selector, const char *path) {
+        char paths[UNIT_PATHS_MAX][GROUP_PATH_MAX];
+        size_t n = selector_paths(selector, paths);
+
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(paths[i], path) == 0)
+                        return true;
+        return false;
+}
+
+void split_controller_on_group(SplitController *controller, const GroupPlace *place, bool gone) {
+        const Split *split = controller_split(controller);
+        const GroupPlace *known = groups_find_place(controller, place->path);
+        const Selector *selector;
+
+        /* It may be made anew already when its end is told. */
+        if (gone && known && known->id != place->id)
+                return;
+        groups_set(controller, place, gone);
+        if (gone && groups_find_wanted(split, place->path) &&
+                !requests_are_at(controller, place->path))
+                groups_forget(controller, place->path);
+
+        if (!controller->observer.on_selector_state)
+                return;
+        ARRAY_FOREACH(selector, &split->selectors) {
+                if (stands_for(selector, place->path))
+                        controller->observer.on_selector_state(
+                                selector, controller->observer.userdata);
+        }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * The processes in groups: who they are, telling of them, bringing them back.
+ */
+
+#include "service/split/controller.h"
+
+void members_tell_excluded(
+        SplitController *controller, const SplitProcess *process, const char *group);
+
+/*
+ * Both append the pid_t of those that were moved, and tell. Return: how many;
+ * 0 none was in a group of ours; negative errno, with @fault.
+ */
+int members_bring_back(SplitController *controller, const SplitProcess *process, bool children,
+        const char *group, const char *reason, Array *pids, Fault *fault);
+
+/* Members of @path that are @uid's, or with @everybody all. An error is the first, of
+ * *ret_failed; the others are brought back all the same. */
+int members_bring_back_of(SplitController *controller, const char *path, uid_t uid, bool everybody,
+        const char *reason, Array *pids, pid_t *ret_failed, Fault *fault);
