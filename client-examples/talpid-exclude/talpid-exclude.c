@@ -44,9 +44,11 @@ static int call_service(int pidfd, const char *sockets, sd_bus_error *error) {
         int r;
 
         r = sd_bus_open_system(&bus);
-        if (r >= 0)
-                r = sd_bus_message_new_method_call(bus, &message, "org.talpid.SplitTunnel",
-                        "/org/talpid/SplitTunnel", "org.talpid.SplitTunnel", "AddProcessFd");
+        if (r < 0)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_NO_SERVER,
+                        "the system bus cannot be reached: %s", strerror(-r));
+        r = sd_bus_message_new_method_call(bus, &message, "org.talpid.SplitTunnel",
+                "/org/talpid/SplitTunnel", "org.talpid.SplitTunnel", "AddProcessFd");
         if (r >= 0)
                 r = sd_bus_message_set_allow_interactive_authorization(message, 1);
         if (r >= 0)
