@@ -281,6 +281,18 @@ static int session_start(const char *user, const char *unit) {
         return -EREMOTEIO;
 }
 
+/* "/…/session-c1.scope"; asked of logind, which makes it active a while after it is there. */
+static bool is_active(const char *cgroup) {
+        g_autofree char *scope = g_path_get_basename(cgroup);
+        g_autofree char *id = g_strndup(
+                scope + strlen("session-"), strlen(scope) - strlen("session-") - strlen(".scope"));
+        g_auto(CommandResult) result = {};
+
+        return machine_run(&result, "loginctl", "show-session", "--value", "--property=Active", id,
+                       NULL) == 0 &&
+               g_str_equal(result.out, "yes\n");
+}
+
 /* logind says SessionNew once the process is in the session's scope. */
 static bool is_in_session(void *user) {
         SessionWanted *wanted = user;
@@ -288,7 +300,8 @@ static bool is_in_session(void *user) {
                 "systemctl", "show", "--value", "--property=MainPID", wanted->unit, NULL);
         g_autofree char *cgroup = membership_of(g_strstrip(pid));
 
-        if (!cgroup || !strstr(cgroup, "/session-"))
+        if (!cgroup || !strstr(cgroup, "/session-") || !g_str_has_suffix(cgroup, ".scope") ||
+                !is_active(cgroup))
                 return false;
         wanted->cgroup = g_steal_pointer(&cgroup);
         return true;
