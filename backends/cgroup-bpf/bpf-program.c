@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "backends/facts/ours.h"
+
 /* Kernel 6.7; see enum bpf_attach_type. */
 #define ATTACH_UNIX_CONNECT 49
 
@@ -176,9 +178,16 @@ static void append_read_mark(Assembler *as) {
 
 /* Through bpf_setsockopt(), which drops the cached route too. R7 keeps the mark from before. */
 static void append_mark_by_option(Assembler *as, const BpfProgramParameters *p) {
+        uint32_t settled = ours_settled_mark(p->mark, p->mask);
+
         append_read_mark(as);
         jump_if_marked(as, R7, R8, p, LABEL_MARKED);
         emit(as, MOV(R8, R7));
+        if (settled) {
+                emit(as, AND32_IMM(R8, p->mask));
+                jump_if_imm(as, BPF_JEQ, R8, settled, LABEL_MARKED);
+                emit(as, MOV(R8, R7));
+        }
         change_mark(as, R8, p);
         jump_if_reg(as, BPF_JEQ, R7, R8, LABEL_MARKED);
         emit(as, STORE(BPF_W, FP, -4, R8));

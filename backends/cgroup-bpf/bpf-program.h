@@ -11,7 +11,8 @@
  *  - sock_create writes our bits of the mark;
  *  - bind4/6 and connect4/6 write them too where they miss: on the kernel's own
  *    sockets below an MPTCP socket, which sock_create does not see, and on
- *    sockets that are older than the program;
+ *    sockets that are older than the program; not on those that were brought
+ *    back (ours_settled_mark());
  *  - connect4/6 and sendmsg4/6 of groups that resolve turn a question to port 53
  *    to the resolver of its family and note on the socket whom it asked;
  *    recvmsg4/6 and getpeername4/6 put that address back. Only sockets with the

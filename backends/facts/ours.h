@@ -54,3 +54,12 @@ static inline uint32_t ours_included_mark(const Ours *ours) {
 
         return left & -left;
 }
+
+/*
+ * The mark of a socket that was brought back from a group of its birth: neither
+ * of the others, so treated as none, but whoever marks groups leaves it alone.
+ * 0: the mask is too narrow, there is none.
+ */
+static inline uint32_t ours_settled_mark(uint32_t mark, uint32_t mask) {
+        return mark && (mask & ~mark) ? mask : 0;
+}

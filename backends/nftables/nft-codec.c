@@ -12,6 +12,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "backends/base/cleanup.h"
+#include "backends/facts/ours.h"
 #include "backends/nftables/nft-message.h"
 #include "backends/nftables/nft-phrase.h"
 
@@ -39,6 +40,7 @@ typedef struct Table {
         NftRule rule;
         const Fact *filters, *groups, *resolvers; /* sorted; borrowed */
         size_t n_filters, n_groups, n_resolvers;
+        NftFlows flows; /* of this table and of earlier ones */
         const FilterItem *base;
         size_t n_of[_FILTER_KIND_MAX];
         size_t n_ipv4[_FILTER_KIND_MAX]; /* of n_of, with an IPv4 prefix */
@@ -181,8 +183,19 @@ static bool has_prefixes(const Table *table, FilterKind kind, int family) {
 }
 
 /* Conntrack costs everybody: only where flows have to be remembered (kernel.md 3). */
-static bool tracks_flows(const Table *table) {
-        return table->n_groups > 0 || table->n_of[FILTER_INTERFACE] > 0;
+NftFlows nft_codec_flows(const FactSet *facts, NftablesMechanism mechanism) {
+        const Fact *filters;
+        NftFlows flows = 0;
+        size_t n;
+
+        (void)fact_set_of_kind(facts, FACT_MARKED_GROUP, &n);
+        if (n > 0 && mechanism != NFTABLES_GUARD_ONLY)
+                flows |= NFT_FLOWS_OF_GROUPS;
+        filters = fact_set_of_kind(facts, FACT_FILTER, &n);
+        for (size_t i = 0; i < n; i++)
+                if (filters[i].filter.kind == FILTER_INTERFACE)
+                        flows |= NFT_FLOWS_FORWARDED;
+        return flows;
 }
 
 static bool guards(const Table *table) {
@@ -664,7 +677,7 @@ static void write_mark_flows(Table *table) {
         NftRule *rule = &table->rule;
         uint32_t mark = guards_included(table) ? table->base->included : table->base->mark;
 
-        if (!tracks_flows(table))
+        if (table->flows == 0)
                 return;
         add_chain(table, chain, "filter", NF_INET_PRE_ROUTING, PRIORITY_MANGLE,
                 "flows keep to the way of their first packet");
@@ -705,6 +718,18 @@ static void match_groups(Table *table, unsigned level, const char *set) {
                 match_in_set(&table->rule, NFT_META_CGROUP, set);
 }
 
+/* Sockets keep the group of their birth: those that were brought back say so by their mark. */
+static void write_settled(Table *table, const char *chain) {
+        uint32_t settled = ours_settled_mark(table->base->mark, table->base->mask);
+        NftRule *rule = &table->rule;
+
+        if (!settled)
+                return;
+        rule_begin(rule, chain);
+        match_mark(rule, settled, table->base->mask);
+        rule_end(rule, NF_ACCEPT, "brought back from a group");
+}
+
 /*
  * A flow's first packet decides, not one more before an answer (`ct state new`):
  * masquerading cannot begin later. The deepest
@@ -716,10 +741,11 @@ static void write_mark_output(Table *table) {
         NftRule *rule = &table->rule;
         char name[SET_NAME_MAX];
 
-        if (table->n_groups == 0)
+        if (!(table->flows & NFT_FLOWS_OF_GROUPS))
                 return;
         add_chain(table, chain, "route", NF_INET_LOCAL_OUT, PRIORITY_MANGLE,
                 "packets of groups get their mark and are routed once more");
+        write_settled(table, chain);
         write_recall(table, chain, /* except_from_tunnel= */ false);
         for (unsigned level = 0; level < LEVELS; level++)
                 for (size_t i = 0; table->levels[level] && i < table->n_marks; i++) {
@@ -755,6 +781,7 @@ static void write_resolve_output(Table *table) {
                 return;
         add_chain(table, "resolve-output", "nat", NF_INET_LOCAL_OUT, PRIORITY_DSTNAT,
                 "questions of groups go to their resolver");
+        write_settled(table, "resolve-output");
         for (unsigned level = 0; level < LEVELS; level++) {
                 if (!table->levels[level] || !has_groups_at(table, level, NULL))
                         continue;
@@ -767,12 +794,16 @@ static void write_resolve_output(Table *table) {
         }
 }
 
-/* A packet routed once more keeps the source of its first route: the tunnel's, or loopback's. */
+/*
+ * A packet routed once more keeps the source of its first route: the tunnel's,
+ * or loopback's. Without the chain, packets of flows that are masqueraded
+ * already would keep it too.
+ */
 static void write_masquerade_output(Table *table) {
         static const char *const chain = "masquerade-output";
         NftRule *rule = &table->rule;
 
-        if (table->n_groups == 0)
+        if (!(table->flows & NFT_FLOWS_OF_GROUPS))
                 return;
         add_chain(table, chain, "nat", NF_INET_POST_ROUTING, PRIORITY_SRCNAT,
                 "packets of groups leave with an address of their link");
@@ -810,9 +841,11 @@ static void write_table(Table *table) {
         write_chains(table);
 }
 
-int nft_codec_encode(
-        const FactSet *facts, NftablesMechanism mechanism, uint32_t generation, NftBatch *batch) {
-        Table table = { .batch = batch, .mechanism = mechanism };
+int nft_codec_encode(const FactSet *facts, NftablesMechanism mechanism, NftFlows kept,
+        uint32_t generation, NftBatch *batch) {
+        Table table = { .batch = batch,
+                .mechanism = mechanism,
+                .flows = kept | nft_codec_flows(facts, mechanism) };
         int r = gather(&table, facts);
 
         if (r < 0)
@@ -849,6 +882,7 @@ int nft_codec_encode_probe(NftablesMechanism mechanism, NftBatch *batch) {
                 r = gather(&table, &set);
         if (r < 0)
                 return r;
+        table.flows = nft_codec_flows(&set, mechanism);
         batch->table = NFT_TABLE_NAME "-probe";
         nft_batch_begin(batch, 0);
         write_table(&table);

@@ -28,13 +28,23 @@ uint32_t nft_codec_kinds(NftablesMechanism mechanism);
  */
 int nft_codec_check(const Fact *fact, NftablesMechanism mechanism, const char **ret_why);
 
+/* Whose flows there may be still, though the facts tell of none to come. */
+typedef enum NftFlows {
+        NFT_FLOWS_OF_GROUPS = 1 << 0,
+        NFT_FLOWS_FORWARDED = 1 << 1,
+} NftFlows;
+
+/* Flows that a table of @facts gives a mark to. */
+NftFlows nft_codec_flows(const FactSet *facts, NftablesMechanism mechanism);
+
 /*
  * Writes the table of @facts, each of which passed the check, into the empty
- * @batch; without a FILTER_BASE, its removal. @generation: see nft_batch_begin().
+ * @batch; without a FILTER_BASE, its removal. @kept: flows of an earlier table
+ * that go on the way they went. @generation: see nft_batch_begin().
  * Return: 0; -ENOMEM; -EINVAL marks that cannot be told apart; -E2BIG too many marks.
  */
-int nft_codec_encode(
-        const FactSet *facts, NftablesMechanism mechanism, uint32_t generation, NftBatch *batch);
+int nft_codec_encode(const FactSet *facts, NftablesMechanism mechanism, NftFlows kept,
+        uint32_t generation, NftBatch *batch);
 
 /*
  * Writes a table with every expression @mechanism uses, under another name, in

@@ -27,6 +27,7 @@ typedef struct Nftables {
         NlWatch *watch;
         sd_event_source *deferred; /* reports a loss that apply() came across */
         FactSet content;           /* what the table says, as far as we know */
+        NftFlows flows;            /* that were given marks since there is a table */
         bool is_started;           /* a resync was asked for: reports are wanted */
 
         /* The table is ours: we wrote it, and nobody else's can be in its place unseen. */
@@ -37,6 +38,12 @@ typedef struct Nftables {
         bool is_quiet; /* … but not now */
         uint32_t author;
 } Nftables;
+
+static const Fact key_of_base = { .kind = FACT_FILTER, .filter = { .kind = FILTER_BASE } };
+
+static bool has_base(const FactSet *facts) {
+        return fact_set_find(facts, &key_of_base);
+}
 
 static int on_table(const struct nlmsghdr *nlh, void *userdata) {
         int r = nft_message_decode_table(nlh, userdata);
@@ -103,7 +110,7 @@ static int write_once(Nftables *nftables, const FactSet *facts, Fault *fault) {
                 if (r < 0)
                         return r;
         }
-        r = nft_codec_encode(facts, nftables->mechanism, generation, &batch);
+        r = nft_codec_encode(facts, nftables->mechanism, nftables->flows, generation, &batch);
         if (r < 0)
                 return nl_fault_set(fault, r, NULL);
         return nft_transaction_send(nftables->transaction, &batch, fault);
@@ -118,6 +125,8 @@ static int write_table(Nftables *nftables, const FactSet *facts, Fault *fault) {
         if (r < 0)
                 return r;
         nftables->is_written = true;
+        nftables->flows =
+                has_base(facts) ? nftables->flows | nft_codec_flows(facts, nftables->mechanism) : 0;
         nftables->handle = find_table(nftables, &info) > 0 ? info.handle : 0;
         return 0;
 }
@@ -136,12 +145,6 @@ static int replace_table(Nftables *nftables, const FactSet *facts, Fault *fault)
         else if (nftables->is_lost)
                 (void)sd_event_source_set_enabled(nftables->deferred, SD_EVENT_ONESHOT);
         return r;
-}
-
-static const Fact key_of_base = { .kind = FACT_FILTER, .filter = { .kind = FILTER_BASE } };
-
-static bool has_base(const FactSet *facts) {
-        return fact_set_find(facts, &key_of_base);
 }
 
 /*

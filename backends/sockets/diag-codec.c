@@ -11,6 +11,9 @@
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 
+#include "backends/base/cleanup.h"
+#include "backends/netlink/nl-attr.h"
+
 static struct nlmsghdr *encode(void *buffer, uint16_t type, const SocketName *name) {
         struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
         struct inet_diag_req_v2 *request;
@@ -40,6 +43,7 @@ struct nlmsghdr *diag_encode_get(void *buffer, const SocketName *name) {
 }
 
 int diag_decode(const struct nlmsghdr *nlh, SocketName *ret) {
+        const struct nlattr *attributes[INET_DIAG_CGROUP_ID + 1], *born_in;
         const struct inet_diag_msg *message = NLMSG_DATA(nlh);
         SocketName name;
         size_t size;
@@ -60,6 +64,11 @@ int diag_decode(const struct nlmsghdr *nlh, SocketName *ret) {
         name.remote_port = ntohs(message->id.idiag_dport);
         name.ifindex = message->id.idiag_if;
         name.cookie = message->id.idiag_cookie[0] | (uint64_t)message->id.idiag_cookie[1] << 32;
+        if (nl_attr_parse_message(nlh, sizeof(*message), attributes, ARRAY_LENGTH(attributes)) < 0)
+                return -EBADMSG;
+        born_in = attributes[INET_DIAG_CGROUP_ID];
+        if (born_in && nl_attr_size(born_in) == sizeof(name.cgroup))
+                memcpy(&name.cgroup, nl_attr_payload(born_in), sizeof(name.cgroup));
         *ret = name;
         return 1;
 }

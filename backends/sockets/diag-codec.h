@@ -25,6 +25,7 @@ typedef struct SocketName {
         uint16_t local_port, remote_port;
         uint32_t ifindex; /* bound to; 0 */
         uint64_t cookie;  /* SO_COOKIE */
+        uint64_t cgroup;  /* decoded: cgroup2 directory it was born in; 0 not told (Linux 5.8) */
 } SocketName;
 
 /* Writes into @buffer of DIAG_MESSAGE_MAX aligned bytes. */

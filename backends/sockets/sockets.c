@@ -250,9 +250,8 @@ static int reconnect(const Socket *socket, const SocketsChange *change) {
         return r;
 }
 
-/* Return: 0; -EPERM; negative errno, nothing was done. */
-static int destroy(Sockets *sockets, const Socket *socket) {
-        uint32_t buffer[DIAG_MESSAGE_MAX / sizeof(uint32_t)];
+/* How the kernel is asked about it. Return: 0; negative errno. */
+static int name_socket(const Socket *socket, SocketName *ret) {
         SocketName name = { .protocol = IPPROTO_TCP };
         socklen_t length = sizeof(name.cookie);
         char device[IFNAMSIZ];
@@ -267,8 +266,44 @@ static int destroy(Sockets *sockets, const Socket *socket) {
                 return -ENOTCONN;
         get_device(socket, device);
         name.ifindex = device[0] ? if_nametoindex(device) : 0;
+        *ret = name;
+        return 0;
+}
+
+/* Return: 0; -EPERM; negative errno, nothing was done. */
+static int destroy(Sockets *sockets, const Socket *socket) {
+        uint32_t buffer[DIAG_MESSAGE_MAX / sizeof(uint32_t)];
+        SocketName name;
+        int r = name_socket(socket, &name);
+
+        if (r < 0)
+                return r;
         return nl_request_send(
                 sockets->request, diag_encode_destroy(buffer, &name), NULL, NULL, NULL);
+}
+
+static int on_birth(const struct nlmsghdr *nlh, void *userdata) {
+        int r = diag_decode(nlh, userdata);
+
+        return r < 0 ? r : 0;
+}
+
+/* On doubt it was: what stays as it is breaks nothing. */
+static bool is_of_old_group(Sockets *sockets, const Socket *socket, const SocketsChange *change) {
+        uint32_t buffer[DIAG_MESSAGE_MAX / sizeof(uint32_t)];
+        SocketName name;
+
+        if (change->n_old_groups == 0 || !is_stream(socket) || !is_in_use(socket))
+                return false;
+        if (name_socket(socket, &name) < 0 ||
+                nl_request_send(sockets->request, diag_encode_get(buffer, &name), on_birth, &name,
+                        NULL) < 0 ||
+                name.cgroup == 0)
+                return true;
+        for (size_t i = 0; i < change->n_old_groups; i++)
+                if (change->old_groups[i] == name.cgroup)
+                        return true;
+        return false;
 }
 
 /*
@@ -292,8 +327,6 @@ static int change_old(Sockets *sockets, const Socket *socket, const SocketsChang
         SocketsCounts *counts) {
         int r;
 
-        if (is_over(socket))
-                return 0;
         if (!is_stream(socket) || !is_in_use(socket)) {
                 counts->n_left++; /* bound to it by the program, or a raw one that tells no peer */
                 return 0;
@@ -316,7 +349,10 @@ static int change_socket(Sockets *sockets, const Socket *socket, const SocketsCh
         bool can_reconnect = !is_stream(socket) && socket->is_connected && !is_bound(socket);
         int r;
 
-        if (!can_reconnect && has_old_source(socket, change))
+        if (is_stream(socket) && is_over(socket))
+                return 0;
+        if (!can_reconnect &&
+                (has_old_source(socket, change) || is_of_old_group(sockets, socket, change)))
                 return change_old(sockets, socket, change, counts);
         if (mark == socket->mark)
                 return 0;

@@ -16,6 +16,8 @@
  *                               as it is, on the old path (`migrate`), or
  *                               destroyed: the program sees ECONNABORTED
  *                               (`reset`)
+ *   TCP in use that was born in an old group   the same, whatever its source:
+ *                                              the firewall gives it another one
  *   TCP in use with any other source           marked
  *   whatever the program bound to an address of the old path, or to a device;
  *   connected raw that tells no peer           left as it is
@@ -59,6 +61,9 @@ typedef struct SocketsChange {
         uint32_t mask;              /* … of those; the others are kept */
         const Address *old_sources; /* addresses of the path that is left, borrowed */
         size_t n_old_sources;
+        const uint64_t
+                *old_groups; /* cgroup2 directories that say the path that is left, borrowed */
+        size_t n_old_groups;
 } SocketsChange;
 
 typedef struct SocketsCounts {

@@ -55,6 +55,7 @@ typedef struct SplitSweep {
         SplitSockets policy;
         uint32_t mark, mask;
         const Array *old_sources; /* of Address: of the path that is left */
+        const Array *old_groups;  /* of uint64_t: born in one of these, it was on that path */
 } SplitSweep;
 
 typedef struct SplitProcesses {

@@ -24,6 +24,7 @@ struct Request {
         bool is_exclude;
         Array places; /* of GroupPlace: being prepared */
         Array pids;   /* of pid_t: whose sockets are swept */
+        Array births; /* of uint64_t: groups whose sockets are brought back */
         size_t n_waiting;
         int result;
         Refusal why;
@@ -61,6 +62,7 @@ static Request *request_free(Request *request) {
         split_process_clear(&request->asked.process);
         array_clear(&request->places);
         array_clear(&request->pids);
+        array_clear(&request->births);
         free(request);
         return NULL;
 }
@@ -78,6 +80,7 @@ static Request *request_new(
         asked->process = SPLIT_PROCESS_NONE;
         request->places = ARRAY_INIT(GroupPlace);
         request->pids = ARRAY_INIT(pid_t);
+        request->births = ARRAY_INIT(uint64_t);
         request->done = done;
         request->userdata = userdata;
         request->next = controller->requests;
@@ -121,6 +124,23 @@ static int collect_sources(const SplitController *controller, bool of_tunnel, Ar
         return 0;
 }
 
+/*
+ * The groups that sockets were born in which are now brought back: masqueraded,
+ * their addresses do not tell. Before the last member goes, and the group with it.
+ */
+static int note_births(Request *request) {
+        const SplitController *controller = request->controller;
+        const SplitGroup *group;
+
+        ARRAY_FOREACH(group, &controller_split(controller)->groups) {
+                const GroupPlace *place = groups_find_place(controller, group->path);
+
+                if (place && !array_append(&request->births, &place->id))
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 static void sweep(Request *request) {
         CLEANUP(array_clear) Array sources = ARRAY_INIT(Address);
         SplitController *controller = request->controller;
@@ -130,7 +150,11 @@ static void sweep(Request *request) {
         bool is_include = split->mode == SPLIT_INCLUDE;
         Fault fault = { .error = 0 };
         SplitSweep how = {
-                .policy = request->asked.sockets, .mask = ours->mark_mask, .old_sources = &sources
+                .policy = request->asked.sockets,
+                .mark = ours_settled_mark(ours->mark, ours->mark_mask),
+                .mask = ours->mark_mask,
+                .old_sources = &sources,
+                .old_groups = &request->births,
         };
         int r;
 
@@ -363,7 +387,7 @@ int split_controller_include(SplitController *controller, SplitRequest *asked, S
         if (r < 0)
                 return r;
         request = request_new(controller, asked, done, userdata);
-        if (!request)
+        if (!request || note_births(request) < 0)
                 return -ENOMEM;
 
         r = members_bring_back(controller, &request->asked.process, request->asked.children, "",
@@ -386,7 +410,7 @@ int split_controller_clear(SplitController *controller, uid_t uid, bool everybod
         int r = 0;
 
         request = request_new(controller, &asked, done, userdata);
-        if (!request)
+        if (!request || note_births(request) < 0)
                 return -ENOMEM;
 
         ARRAY_FOREACH(group, &controller_split(controller)->groups) {

@@ -361,8 +361,9 @@ static int sweep(const Array *pids, const SplitSweep *how, SplitSocketCounts *co
 
         note(fake, "sweep %zu", pids->n);
         fake->swept = *how;
-        fake->swept.old_sources = NULL;
+        fake->swept.old_sources = fake->swept.old_groups = NULL;
         fake->n_old_sources = (unsigned)how->old_sources->n;
+        fake->n_old_groups = (unsigned)how->old_groups->n;
         fake->n_swept_pids = (unsigned)pids->n;
         fake->n_sweeps++;
         if (r < 0)

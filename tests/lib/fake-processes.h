@@ -50,8 +50,8 @@ typedef struct FakeProcesses {
         void (*before_move)(const GroupPlace *place, void *userdata);
         void *userdata;
 
-        SplitSweep swept; /* the last; old_sources is not kept */
-        unsigned n_sweeps, n_old_sources, n_swept_pids;
+        SplitSweep swept; /* the last; its arrays are not kept */
+        unsigned n_sweeps, n_old_sources, n_old_groups, n_swept_pids;
         SplitSocketCounts sockets; /* what the next sweep changes; what it leaves stays left */
 } FakeProcesses;
 

@@ -599,6 +599,7 @@ static void test_codec_round_trip(void) {
                 message = mnl_nlmsg_put_extra_header(reply, sizeof(*message));
                 message->idiag_family = name.local.family;
                 message->id = request->id;
+                mnl_attr_put_u64(reply, INET_DIAG_CGROUP_ID, 0x100000001);
                 g_assert_cmpint(diag_decode(reply, &is), ==, 1);
                 g_assert_cmpint(address_compare(&is.local, &name.local), ==, 0);
                 g_assert_cmpint(address_compare(&is.remote, &name.remote), ==, 0);
@@ -606,10 +607,11 @@ static void test_codec_round_trip(void) {
                 g_assert_cmpuint(is.remote_port, ==, 65535);
                 g_assert_cmpuint(is.ifindex, ==, 7);
                 g_assert_cmpuint(is.cookie, ==, name.cookie);
+                g_assert_cmpuint(is.cgroup, ==, 0x100000001);
 
                 message->idiag_family = AF_UNIX;
                 g_assert_cmpint(diag_decode(reply, &is), ==, 0);
-                reply->nlmsg_len--;
+                reply->nlmsg_len = NLMSG_LENGTH(sizeof(*message)) - 1;
                 g_assert_cmpint(diag_decode(reply, &is), ==, -EBADMSG);
                 reply->nlmsg_type = NLMSG_DONE;
                 g_assert_cmpint(diag_decode(reply, &is), ==, 0);

@@ -144,24 +144,28 @@ static void test_create_writes_the_bits_of_the_mask(void) {
                 "10: exit\n");
 }
 
+/* … but not what was brought back. */
 static void test_connect_marks_once(void) {
         g_autofree char *expected = g_strdup_printf("0: r6 = r1\n"
                                                     "1: r1 = *(u64 *)(r6 +64)\n"
                                                     "2: r7 = *(u32 *)(r1 +16)\n"
                                                     "3: r8 = r7\n"
-                                                    "4: w8 &= -805306369\n"
-                                                    "5: w8 |= 268435456\n"
-                                                    "6: if r7 == r8 goto 15\n"
-                                                    "7: *(u32 *)(r10 -4) = r8\n"
-                                                    "8: r1 = r6\n"
-                                                    "9: r2 = %d\n"
-                                                    "10: r3 = %d\n"
-                                                    "11: r4 = r10\n"
-                                                    "12: r4 += -4\n"
-                                                    "13: r5 = 4\n"
-                                                    "14: call 49\n"
-                                                    "15: r0 = 1\n"
-                                                    "16: exit\n",
+                                                    "4: w8 &= 805306368\n"
+                                                    "5: if w8 == 805306368 goto 18\n"
+                                                    "6: r8 = r7\n"
+                                                    "7: w8 &= -805306369\n"
+                                                    "8: w8 |= 268435456\n"
+                                                    "9: if r7 == r8 goto 18\n"
+                                                    "10: *(u32 *)(r10 -4) = r8\n"
+                                                    "11: r1 = r6\n"
+                                                    "12: r2 = %d\n"
+                                                    "13: r3 = %d\n"
+                                                    "14: r4 = r10\n"
+                                                    "15: r4 += -4\n"
+                                                    "16: r5 = 4\n"
+                                                    "17: call 49\n"
+                                                    "18: r0 = 1\n"
+                                                    "19: exit\n",
                 SOL_SOCKET, SO_MARK);
 
         check_text(BPF_HOOK_CONNECT4, &parameters, expected);

@@ -350,6 +350,7 @@ static void test_counted_once(void) {
 }
 
 static void test_sweeps(void) {
+        enum { SETTLED = OURS_DEFAULT_MARK_MASK };
         static const struct {
                 SplitMode mode;
                 bool is_exclude, disabled;
@@ -357,15 +358,16 @@ static void test_sweeps(void) {
                 unsigned n_sweeps;
                 uint32_t mark;
                 unsigned n_old_sources; /* eth0 and wg0 have one each */
+                unsigned n_old_groups;
         } cases[] = {
-                { SPLIT_EXCLUDE, true, false, SPLIT_SOCKETS_KEEP, 0, 0, 0 },
-                { SPLIT_EXCLUDE, true, false, SPLIT_SOCKETS_MIGRATE, 2, OURS_DEFAULT_MARK, 1 },
-                { SPLIT_EXCLUDE, true, false, SPLIT_SOCKETS_RESET, 2, OURS_DEFAULT_MARK, 1 },
-                { SPLIT_EXCLUDE, true, true, SPLIT_SOCKETS_RESET, 0, 0, 0 },
-                { SPLIT_EXCLUDE, false, false, SPLIT_SOCKETS_RESET, 2, 0, 1 },
-                { SPLIT_EXCLUDE, false, true, SPLIT_SOCKETS_RESET, 0, 0, 0 },
-                { SPLIT_INCLUDE, true, false, SPLIT_SOCKETS_RESET, 2, 0x20000000, 1 },
-                { SPLIT_INCLUDE, false, false, SPLIT_SOCKETS_MIGRATE, 2, 0, 1 },
+                { SPLIT_EXCLUDE, true, false, SPLIT_SOCKETS_KEEP, 0, 0, 0, 0 },
+                { SPLIT_EXCLUDE, true, false, SPLIT_SOCKETS_MIGRATE, 2, OURS_DEFAULT_MARK, 1, 0 },
+                { SPLIT_EXCLUDE, true, false, SPLIT_SOCKETS_RESET, 2, OURS_DEFAULT_MARK, 1, 0 },
+                { SPLIT_EXCLUDE, true, true, SPLIT_SOCKETS_RESET, 0, 0, 0, 0 },
+                { SPLIT_EXCLUDE, false, false, SPLIT_SOCKETS_RESET, 2, SETTLED, 1, 1 },
+                { SPLIT_EXCLUDE, false, true, SPLIT_SOCKETS_RESET, 0, 0, 0, 0 },
+                { SPLIT_INCLUDE, true, false, SPLIT_SOCKETS_RESET, 2, 0x20000000, 1, 0 },
+                { SPLIT_INCLUDE, false, false, SPLIT_SOCKETS_MIGRATE, 2, SETTLED, 1, 1 },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -393,6 +395,7 @@ static void test_sweeps(void) {
                 g_assert_cmphex(w->system.swept.mark, ==, cases[i].mark);
                 g_assert_cmphex(w->system.swept.mask, ==, OURS_DEFAULT_MARK_MASK);
                 g_assert_cmpuint(w->system.n_old_sources, ==, cases[i].n_old_sources);
+                g_assert_cmpuint(w->system.n_old_groups, ==, cases[i].n_old_groups);
         }
 }
 
