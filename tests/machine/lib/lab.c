@@ -4,11 +4,15 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tests/machine/lib/agent.h"
+#include "tests/machine/lib/descriptor.h"
 
 /* Keys of this lab, worth nothing elsewhere. */
 #define RELAY_PRIVATE_KEY "6F7WwLZP1N+HU0kxDecZBHLR7JQyuo/DK4s/q3ZaN3M="
@@ -332,6 +336,20 @@ const char *lab_space_name(LabSpace space) {
 int lab_space_fd(const Lab *lab, LabSpace space) {
         assert(space < LAB_N_SPACES);
         return lab->netns_fds[space];
+}
+
+/* A socket stays in the namespace it was made in; the thread comes back. */
+int lab_socket(const Lab *lab, LabSpace space, int family, int type, int protocol) {
+        _cleanup_fd_ int own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+        int fd;
+
+        if (own < 0 || setns(lab_space_fd(lab, space), CLONE_NEWNET) < 0)
+                return -errno;
+        fd = socket(family, type | SOCK_CLOEXEC, protocol);
+        fd = fd < 0 ? -errno : fd;
+        if (setns(own, CLONE_NEWNET) < 0)
+                g_error("back from %s: %s", space_names[space], g_strerror(errno));
+        return fd;
 }
 
 static GPtrArray *argv_collect(va_list list) {

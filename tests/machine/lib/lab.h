@@ -88,6 +88,9 @@ const char *lab_space_name(LabSpace space);
 /* Descriptor of a network namespace, borrowed. */
 int lab_space_fd(const Lab *lab, LabSpace space);
 
+/* Makes a socket in a namespace; the caller closes it. Return: it, or a negative errno. */
+int lab_socket(const Lab *lab, LabSpace space, int family, int type, int protocol);
+
 /* Runs argv in a namespace, with the lab's file system. End with NULL. */
 int lab_run(Lab *lab, LabSpace space, CommandResult *ret, ...) G_GNUC_NULL_TERMINATED;
 
