@@ -218,9 +218,18 @@ static int put_include(FactSet *facts, const DesiredView *view, int family) {
         return r < 0 ? r : put_route(facts, &closed);
 }
 
+static int put_own_groups(FactSet *facts, const DesiredView *view) {
+        const Split *split = &view->input.intent->split;
+        const SplitGroup *group = NULL;
+        int r = 0;
+
+        while (r >= 0 && view->input.has_groups && (group = split_next_group(split, group)))
+                r = put_group(facts, view, group->path);
+        return r;
+}
+
 int desired_put_split(const DesiredView *view, FactSet *facts) {
         const Split *split = &view->input.intent->split;
-        const SplitGroup *group;
         const Selector *selector;
         int r = 0;
 
@@ -241,10 +250,8 @@ int desired_put_split(const DesiredView *view, FactSet *facts) {
                 if (r >= 0)
                         r = put_selector(facts, view, selector);
         }
-        ARRAY_FOREACH(group, &split->groups) {
-                if (r >= 0 && view->input.has_groups)
-                        r = put_group(facts, view, group->path);
-        }
+        if (r >= 0)
+                r = put_own_groups(facts, view);
         return r < 0 ? r : put_resolvers(facts, view);
 }
 

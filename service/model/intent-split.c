@@ -115,8 +115,14 @@ static int set_selectors(Intent *intent, const IntentChange *change, Refusal *wh
         return r < 0 ? r : removed || r > 0;
 }
 
-static int compare_groups(const void *a, const void *b) {
-        return strcmp(((const SplitGroup *)a)->path, ((const SplitGroup *)b)->path);
+static size_t count_groups_of_user(const Intent *intent, uid_t uid) {
+        const SplitGroup *group;
+        size_t n = 0;
+
+        ARRAY_FOREACH(group, &intent->split.groups) {
+                n += is_of_user(intent, group->owner, uid);
+        }
+        return n;
 }
 
 static int add_group(Intent *intent, const IntentChange *change, Refusal *why) {
@@ -127,27 +133,32 @@ static int add_group(Intent *intent, const IntentChange *change, Refusal *why) {
 
         assert(group_path_is_valid(group.path));
 
-        if (array_search(groups, &group, compare_groups, &index))
-                return 0;
-        if (groups->n >= SPLIT_GROUPS_MAX)
-                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
-                        "%u groups hold excluded processes already", SPLIT_GROUPS_MAX);
-
         owner = intent_find_or_add_owner(intent, &change->owner, why);
         if (owner < 0)
                 return owner;
         group.owner = (uint32_t)owner;
+        if (array_search(groups, &group, split_group_compare, &index))
+                return 0;
+        if (count_groups_of_user(intent, change->owner.uid) >= SPLIT_GROUPS_PER_USER_MAX)
+                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
+                        "%u groups hold excluded processes of user %u already",
+                        SPLIT_GROUPS_PER_USER_MAX, change->owner.uid);
         return array_insert(groups, index, &group) ? 1 : -ENOMEM;
 }
 
 static int remove_group(Intent *intent, const IntentChange *change) {
         Array *groups = &intent->split.groups;
-        size_t index;
+        size_t n = groups->n;
 
-        if (!array_search(groups, &change->group, compare_groups, &index))
-                return 0;
-        array_remove(groups, index);
-        return 1;
+        for (size_t i = n; i > 0; i--) {
+                const SplitGroup *group = array_at(groups, i - 1);
+
+                if (strcmp(group->path, change->group.path) == 0 &&
+                        (change->everybody || owner_compare(intent_owner(intent, group->owner),
+                                                      &change->owner) == 0))
+                        array_remove(groups, i - 1);
+        }
+        return groups->n < n;
 }
 
 static int set_split(Intent *intent, const SplitChange *asked) {

@@ -13,6 +13,7 @@
 #define HEADER "talpid-intent 1"
 #define TRAILER "end"
 #define LINE_MAX_BYTES 2048
+#define SPLIT_ITEMS_MAX 65536 /* of one kind; far more than the limits of many users */
 
 static const char *const carry_names[] = {
         [CARRY_AUTO] = "auto",
@@ -305,7 +306,8 @@ static int parse_selector(const char *line, Intent *intent) {
         uint32_t owner, uid;
         bool permanent;
 
-        if (read_owner_index(line, intent, &owner) < 0 ||
+        if (intent->split.selectors.n >= SPLIT_ITEMS_MAX ||
+                read_owner_index(line, intent, &owner) < 0 ||
                 read_flag(line, "permanent", &permanent) < 0 ||
                 read_number(line, "uid", UINT32_MAX, &uid) < 0 ||
                 read_text(line, "kind", kind, sizeof(kind)) < 0 ||
@@ -323,7 +325,7 @@ static int parse_selector(const char *line, Intent *intent) {
 static int parse_group(const char *line, Intent *intent) {
         SplitGroup group = { .owner = 0 };
 
-        if (intent->split.groups.n >= SPLIT_GROUPS_MAX ||
+        if (intent->split.groups.n >= SPLIT_ITEMS_MAX ||
                 read_owner_index(line, intent, &group.owner) < 0 ||
                 read_escaped(line, "path", group.path, sizeof(group.path)) < 0 ||
                 !group_path_is_valid(group.path))
@@ -362,10 +364,6 @@ static const char *next_line(const char *text, char line[static LINE_MAX_BYTES])
         return end + 1;
 }
 
-static int compare_groups(const void *a, const void *b) {
-        return strcmp(((const SplitGroup *)a)->path, ((const SplitGroup *)b)->path);
-}
-
 /* Sorts, and sees that nothing is there twice. */
 static int sort_unique(Array *array, ArrayCompare compare) {
         if (array_sort(array, compare) < 0)
@@ -382,7 +380,7 @@ static int sort_all(Intent *intent) {
 
         if (r >= 0)
                 r = sort_unique(&intent->split.selectors, selector_compare);
-        return r < 0 ? r : sort_unique(&intent->split.groups, compare_groups);
+        return r < 0 ? r : sort_unique(&intent->split.groups, split_group_compare);
 }
 
 int intent_text_parse(const char *text, Intent *ret) {

@@ -119,7 +119,7 @@ typedef enum IntentChangeKind {
         INTENT_REMOVE_SELECTORS,
         INTENT_SET_SELECTORS, /* the owner's user's, all of them */
         INTENT_ADD_GROUP,     /* a group of ours is about to hold processes */
-        INTENT_REMOVE_GROUP,  /* it is empty, or gone */
+        INTENT_REMOVE_GROUP,  /* the owner needs it no more; with `everybody` nobody does */
         INTENT_SET_SPLIT,     /* Enabled, Mode, Dns */
 } IntentChangeKind;
 
@@ -138,7 +138,7 @@ typedef struct SplitChange {
 typedef struct IntentChange {
         IntentChangeKind kind;
         Owner owner;
-        bool everybody;   /* option `all`: not only the owner's user's */
+        bool everybody;   /* option `all`: not only the owner's user's; of a group: all owners */
         bool replace;     /* SET_TUNNEL: take over from another owner */
         bool keep_closed; /* DROP_CLIENT: a fail-closed tunnel stays (the service stops) */
         Array routes;     /* ADD: of WantedRoute */

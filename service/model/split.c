@@ -80,6 +80,15 @@ int selector_compare(const void *a, const void *b) {
         return x->owner < y->owner ? -1 : x->owner > y->owner;
 }
 
+int split_group_compare(const void *a, const void *b) {
+        const SplitGroup *x = a, *y = b;
+        int c = strcmp(x->path, y->path);
+
+        if (c != 0)
+                return c;
+        return x->owner < y->owner ? -1 : x->owner > y->owner;
+}
+
 bool group_path_is_valid(const char *path) {
         if (!*path || strlen(path) >= GROUP_PATH_MAX)
                 return false;
@@ -264,6 +273,18 @@ int split_copy(Split *to, const Split *from) {
         to->mode = from->mode;
         to->dns = from->dns;
         return 0;
+}
+
+const SplitGroup *split_next_group(const Split *split, const SplitGroup *last) {
+        const SplitGroup *group;
+
+        ARRAY_FOREACH(group, &split->groups) {
+                if (last && group <= last)
+                        group = last; /* go on behind it */
+                else if (!last || strcmp(group->path, last->path) != 0)
+                        return group;
+        }
+        return NULL;
 }
 
 bool split_is_empty(const Split *split) {

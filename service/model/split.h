@@ -22,7 +22,7 @@
 #define SELECTOR_VALUE_MAX 256
 #define GROUP_PATH_MAX 512 /* below the root of the hierarchy, no leading slash */
 #define SPLIT_SELECTORS_PER_USER_MAX 1024
-#define SPLIT_GROUPS_MAX 4096
+#define SPLIT_GROUPS_PER_USER_MAX 4096
 #define UNIT_PATHS_MAX 8
 
 typedef enum SelectorKind {
@@ -58,7 +58,10 @@ typedef struct Selector {
         uint32_t owner;                 /* index into Intent.owners */
 } Selector;
 
-/* A group of ours with excluded processes in it. */
+/*
+ * A group of ours with excluded processes in it, and one of those who put some
+ * there: it has an entry for each, and ends when the last one goes.
+ */
 typedef struct SplitGroup {
         char path[GROUP_PATH_MAX];
         uint32_t owner; /* index into Intent.owners */
@@ -69,7 +72,7 @@ typedef struct Split {
         SplitMode mode;
         SplitDns dns;
         Array selectors; /* of Selector, sorted by selector_compare() */
-        Array groups;    /* of SplitGroup, sorted by path */
+        Array groups;    /* of SplitGroup, sorted by split_group_compare() */
 } Split;
 
 #define SPLIT_INIT                                                                                 \
@@ -96,6 +99,9 @@ int split_dns_parse(const char *name);
 /* By kind, value, uid, owner. */
 int selector_compare(const void *a, const void *b);
 
+/* By path, owner. */
+int split_group_compare(const void *a, const void *b);
+
 /**
  * selector_parse() - read a selector as clients write it
  * @kind, @value:  as on the bus
@@ -119,6 +125,10 @@ bool group_path_is_valid(const char *path);
 
 void split_clear(Split *split);
 int split_copy(Split *to, const Split *from);
+
+/* Walks groups by path, each once. @last: the one before; NULL: none. Return: NULL behind the last.
+ */
+const SplitGroup *split_next_group(const Split *split, const SplitGroup *last);
 
 /* Nobody is listed and all is as it comes. */
 bool split_is_empty(const Split *split);

@@ -26,8 +26,8 @@ static int on_sync(sd_event_source *source, void *userdata) {
         SplitController *controller = userdata;
         const Intent *intent = engine_intent(controller->config.engine);
 
-        groups_end(controller);
         groups_follow(controller, intent);
+        groups_end(controller);
         restore_save(controller, intent);
 
         before = controller->seen;
@@ -38,6 +38,8 @@ static int on_sync(sd_event_source *source, void *userdata) {
         if (controller->observer.on_split)
                 controller->observer.on_split(
                         &before.split, &before, controller->observer.userdata);
+        if (before.split.disabled != intent->split.disabled)
+                groups_tell_selectors(controller);
         return 0;
 }
 
@@ -117,10 +119,13 @@ int split_controller_start(SplitController *controller) {
         const SplitProcesses *processes = controller->config.processes;
         const Intent *intent = engine_intent(controller->config.engine);
         const GroupPlace *place;
-        const SplitGroup *group;
+        const SplitGroup *group = NULL;
+        int r = 0;
 
         if (processes)
-                (void)processes->list_groups(&places, processes->userdata);
+                r = processes->list_groups(&places, processes->userdata);
+        if (r < 0)
+                log_warning("Cannot find all groups of excluded processes: %s", strerror(-r));
         if (array_sort(&places, group_place_compare) < 0)
                 return -ENOMEM;
 
@@ -128,10 +133,10 @@ int split_controller_start(SplitController *controller) {
                 if (!groups_find_wanted(&intent->split, place->path))
                         groups_dissolve(controller, place->path, "client-gone");
         }
-        ARRAY_FOREACH(group, &intent->split.groups) {
+        while ((group = split_next_group(&intent->split, group))) {
                 const GroupPlace key = groups_place_of(group->path);
 
-                if (!array_search(&places, &key, group_place_compare, NULL))
+                if (r >= 0 && !array_search(&places, &key, group_place_compare, NULL))
                         groups_forget(controller, group->path);
         }
         controller_sync_later(controller);

@@ -47,6 +47,7 @@ int groups_submit(SplitController *controller, IntentChangeKind kind, const char
         IntentChange change = INTENT_CHANGE_INIT;
 
         change.kind = kind;
+        change.everybody = !owner;
         if (owner)
                 change.owner = *owner;
         (void)snprintf(change.group.path, sizeof(change.group.path), "%s", path);
@@ -79,16 +80,27 @@ void groups_dissolve(SplitController *controller, const char *path, const char *
 
 /* Ours */
 
+/* Known to the engine, of no selector, wanted by nobody. */
+static bool is_left_over(const SplitController *controller, const GroupPlace *place) {
+        return !groups_find_wanted(controller_split(controller), place->path) &&
+               !array_search(&controller->followed, place, group_place_compare, NULL) &&
+               !requests_are_at(controller, place->path);
+}
+
 /* What a client took out goes back with it: its group left the intent. */
 void groups_end(SplitController *controller) {
-        const SplitGroup *group;
+        CLEANUP(array_clear) Array places = ARRAY_INIT(GroupPlace);
+        const GroupPlace *place;
 
         if (!controller->config.processes)
                 return;
-        ARRAY_FOREACH(group, &controller->seen.split.groups) {
-                if (!groups_find_wanted(controller_split(controller), group->path) &&
-                        !requests_are_at(controller, group->path))
-                        groups_dissolve(controller, group->path, "client-gone");
+        if (array_copy(&places, engine_groups(controller->config.engine)) < 0) {
+                log_error("Out of memory for the groups that end");
+                return;
+        }
+        ARRAY_FOREACH(place, &places) {
+                if (is_left_over(controller, place))
+                        groups_dissolve(controller, place->path, "client-gone");
         }
 }
 
@@ -129,7 +141,8 @@ static void unfollow(SplitController *controller, const char *path) {
         const GroupPlace place = groups_place_of(path);
 
         processes->unfollow(path, processes->userdata);
-        groups_set(controller, &place, /* gone= */ true);
+        if (!groups_find_wanted(controller_split(controller), path))
+                groups_set(controller, &place, /* gone= */ true);
 }
 
 void groups_follow(SplitController *controller, const Intent *intent) {
@@ -165,24 +178,35 @@ static bool stands_for(const Selector *selector, const char *path) {
         return false;
 }
 
+static void tell_selector(SplitController *controller, const Selector *selector) {
+        if (controller->observer.on_selector_state)
+                controller->observer.on_selector_state(selector, controller->observer.userdata);
+}
+
+void groups_tell_selectors(SplitController *controller) {
+        const Selector *selector;
+
+        ARRAY_FOREACH(selector, &controller_split(controller)->selectors) {
+                tell_selector(controller, selector);
+        }
+}
+
 void split_controller_on_group(SplitController *controller, const GroupPlace *place, bool gone) {
         const Split *split = controller_split(controller);
         const GroupPlace *known = groups_find_place(controller, place->path);
         const Selector *selector;
 
-        /* It may be made anew already when its end is told. */
-        if (gone && known && known->id != place->id)
+        /* It may be made anew already when its end is told, or not be followed any more. */
+        if (gone ? known && known->id != place->id
+                 : !array_search(&controller->followed, place, group_place_compare, NULL))
                 return;
         groups_set(controller, place, gone);
         if (gone && groups_find_wanted(split, place->path) &&
                 !requests_are_at(controller, place->path))
                 groups_forget(controller, place->path);
 
-        if (!controller->observer.on_selector_state)
-                return;
         ARRAY_FOREACH(selector, &split->selectors) {
                 if (stands_for(selector, place->path))
-                        controller->observer.on_selector_state(
-                                selector, controller->observer.userdata);
+                        tell_selector(controller, selector);
         }
 }

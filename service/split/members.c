@@ -132,16 +132,14 @@ static int visit_group(SplitController *controller, const char *path, const Sele
 /* Groups of ours first: they lie below the units of selectors. */
 static int visit_all(SplitController *controller, Array *seen, SplitVisit visit, void *userdata) {
         const Split *split = controller_split(controller);
-        const SplitGroup *group;
+        const SplitGroup *group = NULL;
         const Selector *selector;
         int r = 0;
 
         if (!controller->config.processes)
                 return 0;
-        ARRAY_FOREACH(group, &split->groups) {
-                if (r >= 0)
-                        r = visit_group(controller, group->path, NULL, seen, visit, userdata);
-        }
+        while (r >= 0 && (group = split_next_group(split, group)))
+                r = visit_group(controller, group->path, NULL, seen, visit, userdata);
         ARRAY_FOREACH(selector, &split->selectors) {
                 char paths[UNIT_PATHS_MAX][GROUP_PATH_MAX];
                 size_t n = selector_paths(selector, paths);

@@ -109,6 +109,28 @@ static void test_late_group(void) {
         w->n_unmarked_moves = 0; /* nobody could know that group before */
 }
 
+static void test_late_mark_fails(void) {
+        g_autoptr(SplitWorld) w = world_with_process();
+        SplitEnd end;
+
+        g_assert_cmpint(
+                split_world_submit(w, 100, BOOT, true, SPLIT_SOCKETS_KEEP, true, &end), ==, 0);
+        fake_processes_start(&w->system, 102, 100, ALICE, OTHER_UNIT);
+        fake_backend_refuse(&w->kernel, OPERATION_ADD,
+                &(Fact){ .kind = FACT_MARKED_GROUP,
+                        .marked_group = { .id = w->system.last_id + 1,
+                                .level = 3,
+                                .mark = OURS_DEFAULT_MARK,
+                                .mask = OURS_DEFAULT_MARK_MASK,
+                                .resolves = true } },
+                -ENOSPC, "no room for the program", 100);
+        split_world_run(w);
+        g_assert_cmpint(end.result, ==, -EPERM);
+        g_assert_nonnull(strstr(end.why.text, "no room for the program"));
+        split_world_assert_untouched(w);
+        w->n_unmarked_moves = 0;
+}
+
 /* Refusals */
 
 static void test_never(void) {
@@ -409,6 +431,7 @@ int main(int argc, char **argv) {
                 { "children-go-along-each-below-its-own-unit", test_children },
                 { "without-children-those-to-come-alone", test_alone },
                 { "group-that-came-late-is-marked-too", test_late_group },
+                { "failing-late-mark-leaves-nothing", test_late_mark_fails },
                 { "init-kernel-threads-and-this-service-are-refused", test_never },
                 { "without-a-mechanism-the-reason-is-told", test_no_mechanism },
                 { "failing-prepare-leaves-nothing", test_prepare_fails },

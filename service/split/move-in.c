@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "service/split/move-in.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/base/log.h"
+#include "service/split/controller-private.h"
+#include "service/split/groups.h"
+#include "service/split/requests.h"
+
+static bool has_owner(const SplitController *controller, const char *path, const Owner *owner) {
+        const Intent *intent = engine_intent(controller->config.engine);
+        const SplitGroup *group;
+
+        ARRAY_FOREACH(group, &intent->split.groups) {
+                if (strcmp(group->path, path) == 0 &&
+                        owner_compare(intent_owner(intent, group->owner), owner) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* Whether another request of the same owner needs the group. */
+static bool is_shared(const Request *request, const char *path) {
+        const SplitController *controller = request->controller;
+
+        for (const Request *other = controller->requests; other; other = other->next)
+                if (other != request && request_has_place(other, path) &&
+                        owner_compare(&other->asked.owner, &request->asked.owner) == 0)
+                        return true;
+        return false;
+}
+
+/* The owner of a request that failed has no part in its groups but what they had before. */
+static void give_back(Request *request) {
+        const GroupPlace *place;
+
+        ARRAY_FOREACH(place, &request->taken) {
+                if (!is_shared(request, place->path) &&
+                        groups_submit(request->controller, INTENT_REMOVE_GROUP, place->path,
+                                &request->asked.owner, NULL, NULL) < 0)
+                        log_warning("Cannot give back the group %s", place->path);
+        }
+}
+
+/* Takes groups back that were prepared and hold nobody. */
+static void undo(Request *request) {
+        CLEANUP(array_clear) Array places = request->places;
+        SplitController *controller = request->controller;
+        const SplitProcesses *processes = controller->config.processes;
+        const GroupPlace *place;
+
+        request->places = ARRAY_INIT(GroupPlace); /* not busy any more */
+        if (request->result < 0)
+                give_back(request);
+        ARRAY_FOREACH(place, &places) {
+                CLEANUP(array_clear) Array members = ARRAY_INIT(pid_t);
+
+                (void)processes->list_members(place->path, &members, processes->userdata);
+                if (members.n > 0 || requests_are_at(controller, place->path))
+                        continue;
+                if (groups_find_wanted(controller_split(controller), place->path))
+                        groups_forget(controller, place->path);
+                (void)processes->dissolve(place->path, NULL, processes->userdata);
+                groups_set(controller, place, /* gone= */ true);
+        }
+}
+
+static int compare_pids(const void *a, const void *b) {
+        pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+/* Half a tree is not what was asked for: who was in the tunnel before goes back. */
+static void put_back(Request *request) {
+        const SplitProcesses *processes = request->controller->config.processes;
+        const pid_t *pid;
+
+        ARRAY_FOREACH(pid, &request->pids) {
+                CLEANUP(split_process_clear) SplitProcess process = SPLIT_PROCESS_NONE;
+                CLEANUP(array_clear) Array back = ARRAY_INIT(pid_t);
+
+                if (!array_search(&request->inside, pid, compare_pids, NULL) &&
+                        processes->open((uint32_t)*pid, &process, processes->userdata) >= 0)
+                        (void)processes->include(
+                                &process, /* children= */ false, &back, NULL, processes->userdata);
+        }
+}
+
+static void on_group_added(int result, const Refusal *why, void *userdata);
+
+/* Has the engine mark a group for the owner, and tell on_group_added(). Return: 0; negative. */
+static int mark_group(Request *request, const GroupPlace *place) {
+        SplitController *controller = request->controller;
+        const Owner *owner = &request->asked.owner;
+        int r;
+
+        groups_set(controller, place, /* gone= */ false);
+        if (!has_owner(controller, place->path, owner) && !array_append(&request->taken, place))
+                return -ENOMEM;
+        r = groups_submit(
+                controller, INTENT_ADD_GROUP, place->path, owner, on_group_added, request);
+        if (r >= 0)
+                request->n_waiting++;
+        return r;
+}
+
+/* Groups that came to be while processes were moved: a child went to another unit. */
+static int mark_late_groups(Request *request, const Array *places) {
+        const GroupPlace *place;
+        int r = 0;
+
+        ARRAY_FOREACH(place, places) {
+                const GroupPlace *known = groups_find_place(request->controller, place->path);
+
+                if (known && known->id == place->id && request_has_place(request, place->path))
+                        continue;
+                if (!request_has_place(request, place->path) &&
+                        !array_append(&request->places, place))
+                        return -ENOMEM;
+                r = mark_group(request, place);
+                if (r < 0)
+                        break;
+        }
+        return r;
+}
+
+static void move(Request *request) {
+        CLEANUP(array_clear) Array places = ARRAY_INIT(GroupPlace);
+        const SplitProcesses *processes = request->controller->config.processes;
+        Fault fault = { .error = 0 };
+        const GroupPlace *place;
+        int r;
+
+        ARRAY_FOREACH(place, &request->places) {
+                (void)processes->list_members(place->path, &request->inside, processes->userdata);
+        }
+        r = array_sort(&request->inside, compare_pids);
+        if (r >= 0)
+                r = processes->exclude(&request->asked.process, request->asked.children,
+                        &request->pids, &places, &request->answer.n_moved, &fault,
+                        processes->userdata);
+        if (places.n > 0)
+                (void)snprintf(request->answer.group, sizeof(request->answer.group), "%s",
+                        ((const GroupPlace *)array_at(&places, 0))->path);
+        if (r >= 0)
+                r = mark_late_groups(request, &places);
+        if (r < 0)
+                request->result =
+                        request_refuse_fault(request->asked.process.pid, r, &fault, &request->why);
+        else
+                request_sweep(request);
+}
+
+static void on_group_added(int result, const Refusal *why, void *userdata) {
+        Request *request = userdata;
+        int r;
+
+        if (result < 0 && request->result >= 0) {
+                request->result = result;
+                if (why)
+                        request->why = *why;
+        }
+        if (--request->n_waiting > 0)
+                return;
+        if (request->result >= 0 && !request->is_moved) {
+                request->is_moved = true;
+                move(request);
+                if (request->n_waiting > 0)
+                        return;
+        }
+
+        if (request->result < 0)
+                put_back(request);
+        undo(request); /* what holds somebody stays */
+        r = request_finish_later(request);
+        if (r < 0)
+                request_finish(request);
+}
+
+int move_in_start(Request *request, Refusal *why) {
+        const SplitProcesses *processes = request->controller->config.processes;
+        Fault fault = { .error = 0 };
+        const GroupPlace *place;
+        int r;
+
+        r = processes->prepare(&request->asked.process, request->asked.children, &request->places,
+                &fault, processes->userdata);
+        if (r < 0)
+                return request_refuse_fault(request->asked.process.pid, r, &fault, why);
+        ARRAY_FOREACH(place, &request->places) {
+                if (r >= 0)
+                        r = mark_group(request, place);
+        }
+        if (r >= 0)
+                return 0;
+        request->result = r;
+        if (request->n_waiting > 0)
+                return 0; /* told when the others are done */
+        undo(request);
+        return r;
+}
