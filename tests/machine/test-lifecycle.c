@@ -252,6 +252,29 @@ static void test_stop(Machine *machine) {
         (void)client_free(client);
 }
 
+/* As after a boot: /run is empty, nobody called, and the unit that looks for them is started. */
+static void test_permanent(Machine *machine) {
+        static const char call[] = "busctl call " CLIENT_NAME " /org/talpid/SplitTunnel "
+                                   "org.talpid.SplitTunnel ";
+        g_autofree char *add = g_strconcat(call,
+                "AddSelectors 'a(ss)a{sv}' 1 network 192.0.2.0/24 1 lifetime s permanent", NULL);
+        g_autofree char *remove =
+                g_strconcat(call, "RemoveSelectors 'a(ss)a{sv}' 1 network 192.0.2.0/24 0", NULL);
+        Client *client = client_new(machine);
+
+        run(add);
+        run("systemctl stop talpid; rm -r /run/talpid/*; systemctl restart talpid-permanent");
+        g_assert_cmpint(client_service_pid(client), >, 0);
+        CHECK_PRINTS(machine, "192.0.2.0/24", "busctl", "call", CLIENT_NAME,
+                "/org/talpid/SplitTunnel", "org.talpid.SplitTunnel", "ListSelectors");
+
+        g_test_message("without anything permanent nobody wakes it");
+        run(remove);
+        run("systemctl stop talpid; systemctl restart talpid-permanent");
+        g_assert_cmpint(client_service_pid(client), ==, 0);
+        (void)client_free(client);
+}
+
 static void test_clean_up(Machine *machine) {
         g_autofree char *ours = NULL;
         Client *client = client_new(machine);
@@ -328,6 +351,7 @@ static const CheckCase cases[] = {
         { "/lifecycle/client-that-went-while-the-service-was-dead-is-cleaned-up",
                 test_client_gone_while_dead },
         { "/lifecycle/stop-leaves-only-what-was-asked-to-stay", test_stop },
+        { "/lifecycle/permanent-settings-come-with-the-machine", test_permanent },
         { "/lifecycle/clean-up-removes-all-of-ours-and-nothing-else", test_clean_up },
         { "/lifecycle/hung-service-is-restarted-and-the-tunnel-stays-closed", test_hang },
         { "/lifecycle/bad-setting-fails-the-unit-until-it-is-mended", test_bad_setting },

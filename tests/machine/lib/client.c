@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CALL_TIMEOUT_MSEC 20000
 
@@ -50,7 +51,18 @@ static int force_mechanism(const char *root) {
         return g_file_set_contents(path, text, -1, NULL) ? 0 : -EIO;
 }
 
+static int mask_dispatcher(const char *root) {
+        g_autofree char *path = g_build_filename(root, CLIENT_DISPATCHER_MASK, NULL);
+        g_autofree char *folder = g_path_get_dirname(path);
+
+        if (g_mkdir_with_parents(folder, 0755) < 0 || symlink("/dev/null", path) < 0)
+                return -errno;
+        return 0;
+}
+
 int client_prepare(const char *root) {
+        int r;
+
 #ifdef SANITIZED
         /* The leak check traces its own process; what it finds makes the service fail. */
         static const char drop_in[] = "[Service]\nSystemCallFilter=@debug\n";
@@ -61,7 +73,8 @@ int client_prepare(const char *root) {
         if (g_mkdir_with_parents(folder, 0755) < 0 || !g_file_set_contents(path, drop_in, -1, NULL))
                 return -EIO;
 #endif
-        return force_mechanism(root);
+        r = mask_dispatcher(root);
+        return r < 0 ? r : force_mechanism(root);
 }
 
 Client *client_new(Machine *machine) {

@@ -18,7 +18,14 @@
 #define CLIENT_PATH "/org/talpid/Routing"
 #define CLIENT_NO_OPTIONS "@a{sv} {}"
 
-/* For MachineOptions: lets the sanitizers of a sanitized build work inside the unit's sandbox. */
+/* Keeps the dispatcher script from waking the service; below the root of the machine. */
+#define CLIENT_DISPATCHER_MASK "etc/NetworkManager/dispatcher.d/90-talpid"
+
+/*
+ * For MachineOptions: lets the sanitizers of a sanitized build work inside the
+ * unit's sandbox, and NetworkManager's dispatcher leave the service alone,
+ * which would come back at moments that are no test's.
+ */
 int client_prepare(const char *root);
 
 typedef struct Client Client;
