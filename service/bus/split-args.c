@@ -3,15 +3,12 @@
 #include "service/bus/split-args.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "backends/base/cleanup.h"
 #include "service/bus/args-value.h"
-
-/* Of getpwnam_r(3): far more than any entry of the tests and of sssd. */
-#define USER_ENTRY_MAX 16384
+#include "service/bus/user-name.h"
 
 enum {
         OPTION_LIFETIME,
@@ -116,20 +113,6 @@ int split_args_read_options(sd_bus_message *message, uint32_t mask, const char *
         return 0;
 }
 
-/* The number of a user in @ret. Return: 0; -ENOENT there is none; other negative errno. */
-static int find_user(const char *name, char ret[static 16]) {
-        struct passwd entry, *found = NULL;
-        char buffer[USER_ENTRY_MAX];
-        int r = getpwnam_r(name, &entry, buffer, sizeof(buffer), &found);
-
-        if (r == EINTR || r == EIO || r == ENOMEM || r == EMFILE || r == ENFILE)
-                return -r;
-        if (!found)
-                return -ENOENT;
-        (void)snprintf(ret, 16, "%u", (unsigned)found->pw_uid);
-        return 0;
-}
-
 /* "0010" and "10" are one user. */
 static void make_canonical(Selector *selector) {
         if (selector->kind != SELECTOR_USER)
@@ -141,15 +124,17 @@ static void make_canonical(Selector *selector) {
 static int read_selector(
         const char *kind, const char *value, uid_t uid, Selector *ret, Refusal *why) {
         char number[16];
+        uint32_t named;
         int r;
 
         if (strcmp(kind, "user") == 0 && (value[0] < '0' || value[0] > '9')) {
-                r = *value ? find_user(value, number) : -ENOENT;
-                if (r == -ENOENT)
-                        return refusal_set(why, REFUSAL_INVALID_ARGS,
-                                "user " SHOWN " is not known to this machine", value);
+                r = user_name_find(USER_NAME_FILE, value, &named);
                 if (r < 0)
-                        return r;
+                        return refusal_set(why, REFUSAL_INVALID_ARGS,
+                                "user " SHOWN " is not in " USER_NAME_FILE
+                                ": name users that come from elsewhere by number",
+                                value);
+                (void)snprintf(number, sizeof(number), "%u", named);
                 value = number;
         }
         r = selector_parse(kind, value, uid, ret, why);
