@@ -378,6 +378,19 @@ int nftables_new(sd_event *event, NftablesMechanism mechanism, Backend **ret) {
         return 0;
 }
 
+void nftables_set_mechanism(Backend *backend, NftablesMechanism mechanism) {
+        Nftables *nftables = (Nftables *)backend;
+        Fact *facts = nftables->content.facts.items;
+        size_t n = 0;
+
+        for (size_t i = 0; i < nftables->content.facts.n; i++)
+                if (facts[i].kind == FACT_FILTER)
+                        facts[n++] = facts[i];
+        nftables->content.facts.n = n;
+        nftables->mechanism = mechanism;
+        nftables->interface.kinds = nft_codec_kinds(mechanism);
+}
+
 Backend *nftables_free(Backend *backend) {
         (void)nftables_unmake((Nftables *)backend);
         return NULL;

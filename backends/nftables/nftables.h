@@ -32,6 +32,13 @@
 /* @event is referenced. Return: 0, *ret is the caller's; negative errno. */
 int nftables_new(sd_event *event, NftablesMechanism mechanism, Backend **ret);
 
+/*
+ * Marks groups of another sort from now on, or none, and offers the kinds of
+ * facts that go with it. Groups and resolvers of before are forgotten, and stand
+ * in the table until it is written anew.
+ */
+void nftables_set_mechanism(Backend *backend, NftablesMechanism mechanism);
+
 /* The table stays: it guards on without us. */
 Backend *nftables_free(Backend *backend);
 DEFINE_CLEANUP(Backend *, nftables_free);

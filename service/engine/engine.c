@@ -47,6 +47,7 @@ struct Engine {
         void (*on_links)(void *userdata);
         void *links_userdata;
         EngineObserver observer;
+        bool has_own_groups_only; /* not others' where they are */
         bool started;
 
         Intent intent;
@@ -54,6 +55,7 @@ struct Engine {
         bool hints_changed; /* properties of the default routes show them */
         bool links_changed; /* since the last turn */
         Reconciler reconciler;
+        Markers markers;
         DesiredView view;
         Array groups; /* of GroupPlace, sorted: where groups are */
         bool groups_changed;
@@ -155,6 +157,7 @@ static void update_view(Engine *engine, const Intent *intent, DesiredView *ret) 
                 .groups = &engine->groups,
                 .has_filter = kinds & FACT_KIND_BIT(FACT_FILTER),
                 .has_groups = kinds & FACT_KIND_BIT(FACT_MARKED_GROUP),
+                .has_own_groups_only = engine->has_own_groups_only,
                 .counts = engine->counts,
         });
         for (int i = 0; i < 2; i++)
@@ -162,16 +165,26 @@ static void update_view(Engine *engine, const Intent *intent, DesiredView *ret) 
 }
 
 /* Brings the system to what is wanted already. */
-static int settle(Engine *engine) {
+static int settle_once(Engine *engine) {
         CLEANUP(fact_set_clear) FactSet desired = FACT_SET_INIT;
         int r;
 
-        engine->groups_changed = false;
         update_view(engine, &engine->intent, &engine->view);
         r = desired_build(&engine->view, &desired);
         return r < 0 ? r
                      : reconciler_settle(&engine->reconciler, &desired, engine->observer.on_healed,
                                engine->observer.userdata);
+}
+
+static int settle(Engine *engine) {
+        int r;
+
+        do
+                r = settle_once(engine);
+        while (r >= 0 && markers_exchanged(&engine->markers, &engine->reconciler));
+        if (r >= 0)
+                markers_retire(&engine->markers, &engine->reconciler);
+        return r;
 }
 
 /* Brings the system to @candidate. Return: 0; -EPERM and @why, all undone; -ENOMEM likewise. */
@@ -257,20 +270,37 @@ static int make_candidate(Engine *engine, const IntentChange *change, Intent *re
         return r < 0 ? r : intent_apply(ret, change, why);
 }
 
+/* Return: 1 *candidate is what is; 0 nothing to do; -EPERM and @why; other negative errno. */
+static int try_change(Engine *engine, const IntentChange *change, Intent *candidate, Refusal *why) {
+        int r = make_candidate(engine, change, candidate, why);
+
+        if (r <= 0)
+                return r;
+        r = desired_check(&engine->reconciler.observed, change, why);
+        if (r >= 0)
+                r = try_candidate(engine, candidate, why);
+        return r < 0 ? r : 1;
+}
+
 /* Return: 0 done, or nothing to do; -EPERM and @why; other negative errno. Nothing half done. */
 static int run_change(Engine *engine, const IntentChange *change, uint32_t *mask, Refusal *why) {
         CLEANUP(intent_clear) Intent candidate = INTENT_INIT;
         Intent before;
         int r;
 
-        r = make_candidate(engine, change, &candidate, why);
+        engine->reconciler.refused = (Failure){ .fault.error = 0 };
+        r = try_change(engine, change, &candidate, why);
+        /* Where it is a mark that cannot be had, another marker may be able to. */
+        while (r == -EPERM &&
+                markers_exchanged_for(&engine->markers, &engine->reconciler.refused)) {
+                engine->reconciler.refused = (Failure){ .fault.error = 0 };
+                intent_clear(&candidate);
+                candidate = INTENT_INIT;
+                r = settle(engine); /* what is wanted already comes first */
+                if (r >= 0)
+                        r = try_change(engine, change, &candidate, why);
+        }
         if (r <= 0)
-                return r;
-        r = desired_check(&engine->reconciler.observed, change, why);
-        if (r < 0)
-                return r;
-        r = try_candidate(engine, &candidate, why);
-        if (r < 0)
                 return r;
 
         before = engine->intent;
@@ -309,6 +339,8 @@ static int run_refresh(Engine *engine) {
         int r;
 
         reconciler_forgive(&engine->reconciler);
+        if (engine->markers.listener.on_refresh)
+                engine->markers.listener.on_refresh(engine->markers.listener.userdata);
         r = resync_backends(engine);
         return r < 0 ? r : settle(engine);
 }
@@ -573,6 +605,7 @@ int engine_new(sd_event *event, const EngineConfig *config, Engine **ret) {
         engine->event = sd_event_ref(event);
         engine->ours = config->ours;
         reconciler_init(&engine->reconciler);
+        markers_init(&engine->markers);
         engine->intent = INTENT_INIT;
         engine->changes = (Array)ARRAY_INIT(FactChange);
         engine->groups = (Array)ARRAY_INIT(GroupPlace);
@@ -620,19 +653,46 @@ Engine *engine_free(Engine *engine) {
         array_clear(&engine->hints);
         array_clear(&engine->conflicts);
         intent_clear(&engine->intent);
+        markers_clear(&engine->markers);
         reconciler_clear(&engine->reconciler);
         free(engine->state_path);
         free(engine);
         return NULL;
 }
 
-int engine_add_backend(Engine *engine, Backend *backend) {
-        assert(!engine->started);
-
+static void connect_backend(Engine *engine, Backend *backend) {
         backend->sink = (BackendSink){
                 .on_changes = on_changes, .on_resync = on_resync, .userdata = engine
         };
+}
+
+int engine_add_backend(Engine *engine, Backend *backend) {
+        assert(!engine->started);
+
+        connect_backend(engine, backend);
         return array_append(&engine->reconciler.backends, &backend) ? 0 : -ENOMEM;
+}
+
+void engine_set_marker_listener(Engine *engine, const MarkerListener *listener) {
+        engine->markers.listener = *listener;
+}
+
+int engine_exchange_marker(Engine *engine, Backend *former, Backend *next) {
+        int r = markers_exchange(&engine->markers, &engine->reconciler, former, next);
+
+        if (r < 0)
+                return r;
+        if (former && former != next)
+                former->sink = (BackendSink){ .userdata = NULL };
+        if (next)
+                connect_backend(engine, next);
+        mark_dirty(engine);
+        return 0;
+}
+
+void engine_set_matches_groups(Engine *engine, bool matches) {
+        engine->has_own_groups_only = !matches;
+        mark_dirty(engine);
 }
 
 void engine_set_intent_listener(Engine *engine, void (*on_intent)(void *userdata), void *userdata) {
@@ -759,6 +819,39 @@ int engine_set_group(Engine *engine, const GroupPlace *place, bool gone) {
                 mark_dirty(engine);
         }
         return r < 0 ? r : 0;
+}
+
+int engine_rename_group(Engine *engine, const char *from, const char *to) {
+        CLEANUP(intent_clear) Intent renamed = INTENT_INIT;
+        const SplitGroup *group;
+        Intent before;
+        Refusal why;
+        int r = intent_copy(&renamed, &engine->intent);
+
+        ARRAY_FOREACH(group, &engine->intent.split.groups) {
+                IntentChange change = INTENT_CHANGE_INIT;
+
+                if (r < 0 || strcmp(group->path, from) != 0)
+                        continue;
+                change.kind = INTENT_REMOVE_GROUP;
+                change.group = *group;
+                r = intent_apply(&renamed, &change, &why);
+                if (r < 0)
+                        break;
+                change.kind = INTENT_ADD_GROUP;
+                change.owner = *intent_owner(&engine->intent, group->owner);
+                (void)snprintf(change.group.path, sizeof(change.group.path), "%s", to);
+                r = intent_apply(&renamed, &change, &why);
+        }
+        if (r < 0)
+                return r;
+        before = engine->intent;
+        engine->intent = renamed;
+        renamed = before; /* freed at the end */
+        update_view(engine, &engine->intent, &engine->view);
+        engine->is_unsaved = true;
+        mark_dirty(engine);
+        return 0;
 }
 
 static int compare_hints(const void *a, const void *b) {

@@ -17,6 +17,7 @@
 #include "backends/base/cleanup.h"
 #include "backends/base/clock.h"
 #include "backends/facts/link-hints.h"
+#include "service/engine/markers.h"
 #include "service/model/conflicts.h"
 #include "service/model/desired.h"
 #include "service/model/intent.h"
@@ -89,6 +90,19 @@ void engine_set_intent_listener(Engine *engine, void (*on_intent)(void *userdata
 /* One that hears when links may have come, gone or been renamed, once a turn; NULL: nobody. */
 void engine_set_link_listener(Engine *engine, void (*on_links)(void *userdata), void *userdata);
 
+void engine_set_marker_listener(Engine *engine, const MarkerListener *listener);
+
+/*
+ * Marked groups are @next's from now on and @former's no more; either may be
+ * NULL, and both the same where it marks others now. @next marks all that are
+ * wanted, at the next turn at the latest; then @former's marks are removed. It
+ * is borrowed until engine_free(). Return: 0; -ENOMEM, nothing changed.
+ */
+int engine_exchange_marker(Engine *engine, Backend *former, Backend *next);
+
+/* Whether groups of others can be marked where they are; so it is at first. */
+void engine_set_matches_groups(Engine *engine, bool matches);
+
 /*
  * Reads the saved intent, then everything from the backends, and reconciles
  * once: what is there and wanted is adopted, the rest of ours removed.
@@ -115,6 +129,12 @@ int engine_refresh(Engine *engine, EngineDone done, void *userdata);
  */
 int engine_set_group(Engine *engine, const GroupPlace *place, bool gone);
 int engine_set_link_hints(Engine *engine, const LinkHints *hints, bool gone);
+
+/*
+ * Whoever is in the group @from has been moved to @to: the intent names that
+ * one instead, for the same owner. Return: 0; -EPERM, too many; -ENOMEM.
+ */
+int engine_rename_group(Engine *engine, const char *from, const char *to);
 
 const Array *engine_groups(const Engine *engine); /* of GroupPlace, sorted by path */
 /* Return: what is known of a link; NULL. */

@@ -368,7 +368,8 @@ int reconciler_try(Reconciler *reconciler, FactSet *desired, Refusal *why) {
         keep_new_operations(reconciler, &operations);
         r = run_plan(reconciler, &operations, &failures);
         if (r >= 0 && failures.n > 0) {
-                refuse_failure(array_at(&failures, 0), why);
+                reconciler->refused = *(const Failure *)array_at(&failures, 0);
+                refuse_failure(&reconciler->refused, why);
                 r = -EPERM;
         }
         if (r < 0) {
@@ -378,6 +379,39 @@ int reconciler_try(Reconciler *reconciler, FactSet *desired, Refusal *why) {
 
         take_desired(reconciler, desired);
         prune_failures(reconciler);
+        return 0;
+}
+
+/* Leaves in @set what is not of @kinds; *ret (may be NULL) takes the rest. Return: 0; -ENOMEM. */
+static int split_off(FactSet *set, uint32_t kinds, FactSet *ret) {
+        Fact *facts = set->facts.items;
+        size_t n = 0;
+
+        for (size_t i = 0; ret && i < set->facts.n; i++)
+                if ((kinds & FACT_KIND_BIT(facts[i].kind)) && fact_set_append(ret, &facts[i]) < 0)
+                        return -ENOMEM;
+        for (size_t i = 0; i < set->facts.n; i++)
+                if (!(kinds & FACT_KIND_BIT(facts[i].kind)))
+                        facts[n++] = facts[i];
+        set->facts.n = n;
+        return 0;
+}
+
+int reconciler_forget(Reconciler *reconciler, uint32_t kinds, FactSet *ret) {
+        FactSet *const sets[] = { &reconciler->desired, &reconciler->failing, &reconciler->held };
+        Failure *failures = reconciler->failures.items;
+        size_t n = 0;
+
+        if (split_off(&reconciler->observed, kinds, ret) < 0) {
+                fact_set_clear(ret);
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < ARRAY_LENGTH(sets); i++)
+                (void)split_off(sets[i], kinds, NULL); /* needs no memory */
+        for (size_t i = 0; i < reconciler->failures.n; i++)
+                if (!(kinds & FACT_KIND_BIT(failures[i].operation.fact.kind)))
+                        failures[n++] = failures[i];
+        reconciler->failures.n = n;
         return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "backends/base/array.h"
 #include "backends/base/clock.h"
 #include "service/engine/culprit.h"
+#include "service/engine/execute.h"
 #include "service/engine/heal.h"
 #include "service/model/refusal.h"
 
@@ -23,6 +24,8 @@ typedef struct Reconciler {
         Array failures;  /* of Failure: what the kernel refused in the last turn */
         FactSet failing; /* the facts of these */
         FactSet held;    /* held back: healing them became a fight */
+        Failure refused; /* what reconciler_try() came to grief on last; reset by the caller
+                          */
         HealLedger heals;
         Array fights; /* of Conflict: what heals told */
         Culprit culprit;
@@ -64,6 +67,13 @@ int reconciler_settle(
  * Return: 0; -EPERM and @why, all undone; -ENOMEM likewise.
  */
 int reconciler_try(Reconciler *reconciler, FactSet *desired, Refusal *why);
+
+/*
+ * Facts of @kinds are another backend's from now on: as if none were there, nor
+ * had been wanted. *ret takes those that were there, it must be empty.
+ * Return: 0; -ENOMEM, nothing is forgotten.
+ */
+int reconciler_forget(Reconciler *reconciler, uint32_t kinds, FactSet *ret);
 
 /* One change as a backend reports it; what it tells of culprits is kept. */
 void reconciler_note_author(Reconciler *reconciler, const FactChange *change);

@@ -17,6 +17,31 @@ static bool is_include(const DesiredView *view) {
         return !split->disabled && split->mode == SPLIT_INCLUDE;
 }
 
+/* Whether groups of others are matched where they are. */
+static bool matches_groups(const DesiredView *view) {
+        return view->input.has_groups && !view->input.has_own_groups_only;
+}
+
+/*
+ * Somebody is listed who cannot be told from the others. In include mode nobody
+ * may use the open network then: it could be them.
+ */
+static bool is_blind(const DesiredView *view) {
+        const Split *split = &view->input.intent->split;
+        const Selector *selector;
+
+        if (!is_include(view))
+                return false;
+        if (split->groups.n > 0 && !view->input.has_groups)
+                return true;
+        ARRAY_FOREACH(selector, &split->selectors) {
+                if ((selector->kind == SELECTOR_UNIT || selector->kind == SELECTOR_CGROUP) &&
+                        !matches_groups(view))
+                        return true;
+        }
+        return false;
+}
+
 static int put_route(FactSet *facts, const Route *route) {
         Fact fact = fact_of_route(route);
 
@@ -49,7 +74,7 @@ Rule desired_tunnel_rule(const DesiredView *view, int family) {
         const Ours *ours = &view->input.ours;
         Rule rule = rule_to(view, family, ours->tunnel_table, 0);
 
-        if (is_include(view)) {
+        if (is_include(view) && !is_blind(view)) {
                 match_mark(&rule, ours, ours_included_mark(ours));
                 return rule;
         }
@@ -177,7 +202,7 @@ static int put_selector(FactSet *facts, const DesiredView *view, const Selector 
                 return put_network(facts, view, &selector->prefix);
         case SELECTOR_UNIT:
         case SELECTOR_CGROUP:
-                n = view->input.has_groups ? selector_paths(selector, paths) : 0;
+                n = matches_groups(view) ? selector_paths(selector, paths) : 0;
                 for (size_t i = 0; r >= 0 && i < n; i++)
                         r = put_group(facts, view, paths[i]);
                 return r;
@@ -274,6 +299,8 @@ static uint32_t guard_flags(const DesiredView *view) {
         const Intent *intent = view->input.intent;
         uint32_t flags = view->input.counts ? FILTER_COUNT : 0;
 
+        if (is_blind(view))
+                return flags | FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6;
         if (is_include(view))
                 return flags | FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6 | FILTER_GUARD_INCLUDED;
         if (!intent_has_tunnel(intent) || !intent->tunnel.fail_closed)

@@ -18,10 +18,11 @@ typedef struct DesiredInput {
         const FactSet *observed;
         Ours ours;
         const Array *groups; /* of GroupPlace, sorted: where groups are now; NULL: none are known */
-        Address resolvers[2]; /* of the links of the best defaults, where they are known */
-        bool has_filter;      /* somebody holds FACT_FILTER */
-        bool has_groups;      /* somebody holds FACT_MARKED_GROUP and FACT_RESOLVER */
-        bool counts;          /* counters on every rule of the filter */
+        Address resolvers[2];     /* of the links of the best defaults, where they are known */
+        bool has_filter;          /* somebody holds FACT_FILTER */
+        bool has_groups;          /* somebody holds FACT_MARKED_GROUP and FACT_RESOLVER */
+        bool has_own_groups_only; /* … and cannot mark those of others where they are */
+        bool counts;              /* counters on every rule of the filter */
 } DesiredInput;
 
 /* What becomes of a family while a tunnel is set. */
