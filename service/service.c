@@ -41,6 +41,7 @@ typedef struct Service {
         sd_bus *bus;
         Backend *rtnetlink;
         Backend *nftables; /* NULL: this kernel has no nftables, and there is no guard */
+        NetCls *net_cls;   /* opened as root, until the means take it */
         SplitMeans *means;
         Engine *engine;
         SplitController *split;
@@ -72,6 +73,7 @@ static void service_clear(Service *service) {
         split_controller_free(service->split);
         engine_free(service->engine);
         split_means_free(service->means);
+        net_cls_free(service->net_cls);
         nftables_free(service->nftables);
         rtnetlink_free(service->rtnetlink);
         bus_close(service->bus);
@@ -174,38 +176,38 @@ static void on_routes_wanted(bool wanted, void *userdata) {
 }
 
 /* The second line behind the routes. Without nftables the first one has to do. */
-static int add_guard(Service *service) {
-        NftablesMechanism mechanism = split_means_mechanism(service->means) == MECHANISM_NFTABLES
-                                              ? NFTABLES_CGROUP2
-                                              : NFTABLES_GUARD_ONLY;
+static void make_guard(Service *service) {
         Fault fault = { 0 };
         int r;
 
-        r = nftables_probe(mechanism, &fault);
+        r = nftables_probe(NFTABLES_GUARD_ONLY, &fault);
         if (r > 0)
-                r = nftables_new(service->event, mechanism, &service->nftables);
+                r = nftables_new(service->event, NFTABLES_GUARD_ONLY, &service->nftables);
         else if (r == 0)
                 r = -EOPNOTSUPP;
-        if (r < 0) {
+        if (r < 0)
                 log_warning("No firewall guard behind the routes: %s",
                         fault.text[0] ? fault.text : strerror(-r));
-                return 0;
-        }
-        return engine_add_backend(service->engine, service->nftables);
+}
+
+static SplitMeansConfig means_config(const Service *service, const Settings *settings) {
+        return (SplitMeansConfig){ .event = service->event,
+                .forced = settings->mechanism,
+                .cgroup2_mount = settings->cgroup2_mount,
+                .net_cls_directory = settings->net_cls_directory,
+                .nftables = service->nftables };
 }
 
 /* What tells processes apart, where anything does. */
-static int add_means(Service *service, const Settings *settings) {
-        Backend *backend;
+static int make_means(Service *service, const Settings *settings) {
+        SplitMeansConfig config = means_config(service, settings);
         int r;
 
-        r = split_means_new(
-                service->event, settings->mechanism, settings->cgroup2_mount, &service->means);
-        if (r < 0)
-                return r;
-        split_means_set_engine(service->means, service->engine);
-        backend = split_means_backend(service->means);
-        return backend ? engine_add_backend(service->engine, backend) : 0;
+        config.net_cls = TAKE(service->net_cls);
+        r = split_means_new(&config, &service->means);
+        if (r >= 0)
+                split_means_set_engine(service->means, service->engine);
+        return r;
 }
 
 /* Kernel side: backends and the engine, not started yet. */
@@ -219,11 +221,21 @@ static int build_engine(Service *service, const Settings *settings, const char *
         r = engine_new(service->event, &config, &service->engine);
         if (r < 0)
                 return r;
-        r = add_means(service, settings);
-        if (r < 0)
-                return r;
-        r = engine_add_backend(service->engine, service->rtnetlink);
-        return r < 0 ? r : add_guard(service);
+        make_guard(service);
+        r = make_means(service, settings);
+        if (r >= 0 && split_means_backend(service->means))
+                r = engine_add_backend(service->engine, split_means_backend(service->means));
+        if (r >= 0)
+                r = engine_add_backend(service->engine, service->rtnetlink);
+        if (r >= 0 && service->nftables)
+                r = engine_add_backend(service->engine, service->nftables);
+        return r;
+}
+
+static bool on_groups_failed(const Fault *fault, void *userdata) {
+        Service *service = userdata;
+
+        return split_means_groups_failed(service->means, fault);
 }
 
 /* Which groups are there has to be known before the engine looks at their marks. */
@@ -232,8 +244,11 @@ static int build_split(Service *service, const Settings *settings) {
                 .event = service->event,
                 .engine = service->engine,
                 .processes = split_means_processes(service->means),
+                .other = split_means_other_processes(service->means),
                 .mechanism = mechanism_name(split_means_mechanism(service->means)),
                 .reason = split_means_reason(service->means),
+                .on_failed = on_groups_failed,
+                .userdata = service,
                 .has_filter = service->nftables != NULL,
                 .state_path = service->state_path,
                 .restored_path = service->restored_path,
@@ -352,8 +367,10 @@ static int start(Service *service) {
 }
 
 static int build(Service *service, const Settings *settings) {
+        const SplitMeansConfig config = means_config(service, settings);
         int r;
 
+        service->net_cls = split_means_reserve(&config);
         r = privileges_drop(SERVICE_USER, settings->directory);
         if (r < 0)
                 return r;
@@ -408,23 +425,6 @@ static void on_cleaned_up(int result, const Refusal *why, void *userdata) {
         (void)sd_event_exit(service->event, result < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-/* Whoever was taken out goes back to where they came from. */
-static void end_groups(const SplitMeans *means) {
-        CLEANUP(array_clear) Array places = ARRAY_INIT(GroupPlace);
-        const SplitProcesses *processes = split_means_processes(means);
-        const GroupPlace *place;
-
-        if (!processes)
-                return;
-        (void)processes->list_groups(&places, processes->userdata);
-        ARRAY_FOREACH(place, &places) {
-                Fault fault = { .error = 0 };
-
-                if (processes->dissolve(place->path, &fault, processes->userdata) < 0)
-                        log_warning("Cannot end the group %s: %s", place->path, fault.text);
-        }
-}
-
 /* The normal path with nothing wanted: whatever is ours is one operation too many. */
 static int clean_kernel(Service *service, const Settings *settings) {
         int r;
@@ -435,7 +435,7 @@ static int clean_kernel(Service *service, const Settings *settings) {
         if (r >= 0)
                 r = engine_start(service->engine);
         if (r >= 0)
-                end_groups(service->means);
+                split_means_end_groups(service->means);
         if (r >= 0)
                 r = engine_refresh(service->engine, on_cleaned_up, service);
         return r < 0 ? r : sd_event_loop(service->event);

@@ -155,7 +155,7 @@ static int read_state_directory(SettingsLookup lookup, char *directory, Refusal 
 }
 
 static int read_mechanism(SettingsLookup lookup, char mechanism[static 16], Refusal *why) {
-        static const char *const names[] = { "bpf", "nftables", "none" };
+        static const char *const names[] = { "bpf", "nftables", "net_cls", "none" };
         const char *text = lookup("TALPID_MECHANISM");
 
         if (!text || !text[0])
@@ -166,19 +166,20 @@ static int read_mechanism(SettingsLookup lookup, char mechanism[static 16], Refu
                         return 0;
                 }
         return refusal_set(why, REFUSAL_INVALID_ARGS,
-                "TALPID_MECHANISM=%.32s is not bpf, nftables or none", text);
+                "TALPID_MECHANISM=%.32s is not bpf, nftables, net_cls or none", text);
 }
 
-static int read_cgroup2_mount(SettingsLookup lookup, char *mount, Refusal *why) {
-        const char *text = lookup("TALPID_CGROUP2_FS");
+/* A mount point: leaves @ret alone where the variable is not set or empty. */
+static int read_mount(SettingsLookup lookup, const char *name, char *ret, Refusal *why) {
+        const char *text = lookup(name);
 
         if (!text || !text[0])
                 return 0;
         if (text[0] != '/' || strlen(text) >= SETTINGS_DIRECTORY_MAX)
                 return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "TALPID_CGROUP2_FS=%.64s is no absolute path of less than %d bytes", text,
+                        "%s=%.64s is no absolute path of less than %d bytes", name, text,
                         SETTINGS_DIRECTORY_MAX);
-        (void)snprintf(mount, SETTINGS_DIRECTORY_MAX, "%s", text);
+        (void)snprintf(ret, SETTINGS_DIRECTORY_MAX, "%s", text);
         return 0;
 }
 
@@ -213,7 +214,9 @@ int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
         if (r >= 0)
                 r = read_mechanism(lookup, settings.mechanism, why);
         if (r >= 0)
-                r = read_cgroup2_mount(lookup, settings.cgroup2_mount, why);
+                r = read_mount(lookup, "TALPID_CGROUP2_FS", settings.cgroup2_mount, why);
+        if (r >= 0)
+                r = read_mount(lookup, "TALPID_NET_CLS_MOUNT_DIR", settings.net_cls_directory, why);
         if (r >= 0)
                 r = check_ours(&settings.ours, why);
         if (r < 0)

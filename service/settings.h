@@ -14,12 +14,13 @@
 
 typedef struct Settings {
         Ours ours;
-        int log_level;                                /* LOG_ of syslog(3) */
-        usec_t idle_timeout_usec;                     /* USEC_INFINITY: never leaves by itself */
-        char directory[SETTINGS_DIRECTORY_MAX];       /* what has to outlive the process */
-        char mechanism[16];                           /* "": whatever works */
-        char cgroup2_mount[SETTINGS_DIRECTORY_MAX];   /* "": where it is mounted */
-        char state_directory[SETTINGS_DIRECTORY_MAX]; /* and the machine; "": none */
+        int log_level;                                  /* LOG_ of syslog(3) */
+        usec_t idle_timeout_usec;                       /* USEC_INFINITY: never leaves by itself */
+        char directory[SETTINGS_DIRECTORY_MAX];         /* what has to outlive the process */
+        char mechanism[16];                             /* "": whatever works */
+        char cgroup2_mount[SETTINGS_DIRECTORY_MAX];     /* "": where it is mounted */
+        char net_cls_directory[SETTINGS_DIRECTORY_MAX]; /* where it may be mounted; "": nowhere */
+        char state_directory[SETTINGS_DIRECTORY_MAX];   /* and the machine; "": none */
 } Settings;
 
 /* Looks a variable up: getenv(), or the table of a test. NULL: not set. */

@@ -25,6 +25,7 @@
 struct NetCls {
         int root;
         int group;
+        int root_members, group_members; /* cgroup.procs, opened as root */
 };
 
 __attribute__((format(printf, 3, 4))) static int fail(
@@ -103,14 +104,25 @@ static int open_group(int root, Fault *fault) {
         return TAKE_FD(group);
 }
 
+static int open_members(int group, int *ret, Fault *fault) {
+        *ret = openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+        return *ret >= 0 ? 0
+                         : fail(fault, -errno, "cannot open a net_cls group: %s", strerror(errno));
+}
+
 int net_cls_open(const char *directory, NetClsFlags flags, NetCls **ret, Fault *fault) {
         CLEANUP(net_cls_free_p) NetCls *net_cls = malloc(sizeof(*net_cls));
+        int r;
 
         if (!net_cls)
                 return fail(fault, -ENOMEM, "no memory");
-        *net_cls = (NetCls){ .root = -1, .group = -1 };
+        *net_cls = (NetCls){ .root = -1, .group = -1, .root_members = -1, .group_members = -1 };
         if (!directory)
                 directory = NET_CLS_MOUNT_DIRECTORY;
+        if (geteuid() != 0)
+                return fail(fault, -EPERM,
+                        "on cgroup v1 only root may move processes: let the service start as "
+                        "root, which it gives up, by its drop-in 20-net-cls.conf");
 
         net_cls->root = open_root(directory);
         if (net_cls->root == -ENODEV)
@@ -121,10 +133,16 @@ int net_cls_open(const char *directory, NetClsFlags flags, NetCls **ret, Fault *
                         return net_cls->root;
         }
         if (net_cls->root < 0)
-                return fail(fault, net_cls->root, "net_cls is not mounted");
+                return fail(fault, net_cls->root,
+                        "it is not mounted, and TALPID_NET_CLS_MOUNT_DIR does not ask for it");
         net_cls->group = open_group(net_cls->root, fault);
         if (net_cls->group < 0)
                 return net_cls->group;
+        r = open_members(net_cls->root, &net_cls->root_members, fault);
+        if (r >= 0)
+                r = open_members(net_cls->group, &net_cls->group_members, fault);
+        if (r < 0)
+                return r;
         *ret = TAKE(net_cls);
         return 0;
 }
@@ -132,6 +150,8 @@ int net_cls_open(const char *directory, NetClsFlags flags, NetCls **ret, Fault *
 NetCls *net_cls_free(NetCls *net_cls) {
         if (!net_cls)
                 return NULL;
+        net_cls->group_members = fd_close(net_cls->group_members);
+        net_cls->root_members = fd_close(net_cls->root_members);
         net_cls->group = fd_close(net_cls->group);
         net_cls->root = fd_close(net_cls->root);
         free(net_cls);
@@ -164,15 +184,12 @@ static int find_place(const Process *process) {
         return PLACE_OTHER;
 }
 
-/* Moves to the group @to that is open. Return: 0; -ESRCH; negative errno. */
-static int move(int to, const Process *process, Place place) {
+/* Moves to the group whose members @file lists. Return: 0; -ESRCH; negative errno. */
+static int move(int file, const Process *process, Place place) {
         char text[16];
         int length = snprintf(text, sizeof(text), "%d\n", process->pid);
-        CLEANUP_FD int file = openat(to, "cgroup.procs", O_WRONLY | O_CLOEXEC);
         int r;
 
-        if (file < 0)
-                return -errno;
         r = process_check(process);
         if (r < 0)
                 return r;
@@ -208,7 +225,8 @@ static int move_from(NetCls *net_cls, const Process *process, Place from, Place 
         if (r >= 0 && r != (int)from)
                 return 0;
         if (r >= 0)
-                r = move(to == PLACE_OURS ? net_cls->group : net_cls->root, process, to);
+                r = move(to == PLACE_OURS ? net_cls->group_members : net_cls->root_members, process,
+                        to);
         if (r < 0)
                 return fail(fault, r, "cannot move process %d on net_cls: %s", process->pid,
                         strerror(-r));
@@ -265,13 +283,15 @@ static int return_members(NetCls *net_cls, Fault *fault) {
         return error ? error : (int)pids.n;
 }
 
-int net_cls_dissolve(NetCls *net_cls, Fault *fault) {
+int net_cls_return_all(NetCls *net_cls, Fault *fault) {
         int r = 1;
 
         for (unsigned i = 0; i < PASSES_MAX && r > 0; i++)
                 r = return_members(net_cls, fault);
-        if (r < 0)
-                return r;
+        return r > 0 ? fail(fault, -EAGAIN, "they fork faster than they are moved") : r;
+}
+
+int net_cls_remove(NetCls *net_cls, Fault *fault) {
         if (unlinkat(net_cls->root, NET_CLS_GROUP, AT_REMOVEDIR) < 0 && errno != ENOENT)
                 return fail(fault, errno == EBUSY ? -EAGAIN : -errno,
                         "cannot remove the net_cls group: %s", strerror(errno));

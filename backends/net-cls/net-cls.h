@@ -11,8 +11,10 @@
  * put into a net_cls group of its own is refused: it would lose its class.
  *
  * Errors are negative errno with a sentence in the Fault (may be NULL), and as
- * in cgroup2.h. Mounting needs CAP_SYS_ADMIN; the group CAP_DAC_OVERRIDE or its
- * ownership. See cgroups(7) and admin-guide/cgroup-v1/net_cls.rst.
+ * in cgroup2.h. Mounting needs CAP_SYS_ADMIN. On v1 only root moves processes of
+ * others, whatever capabilities one has; what counts is who opened the file, so
+ * that a NetCls opened as root works on for the user one becomes. See cgroups(7),
+ * admin-guide/cgroup-v1/net_cls.rst, __cgroup1_procs_write() of the kernel.
  */
 
 #include <stdint.h>
@@ -37,7 +39,7 @@ typedef enum NetClsFlags {
  * it is mounted, and makes our group in it. @directory (NULL: the constant
  * above) is made when it has to be mounted there.
  * Return: 0, *ret is the caller's; -ENODEV it is not mounted and was not to be,
- * or the kernel has none; negative errno.
+ * or the kernel has none; -EPERM we are not root; negative errno.
  */
 int net_cls_open(const char *directory, NetClsFlags flags, NetCls **ret, Fault *fault);
 
@@ -54,6 +56,8 @@ int net_cls_return_process(NetCls *net_cls, const Process *process, Fault *fault
 /* Appends the members as pid_t. Return: 0; -E2BIG not all; negative errno. */
 int net_cls_list_members(NetCls *net_cls, Array *pids);
 
-/* Returns all members and removes the group. Return: 0; -EAGAIN somebody is in it; negative errno.
- */
-int net_cls_dissolve(NetCls *net_cls, Fault *fault);
+/* Return: 0 all members are returned; negative errno. The group stays. */
+int net_cls_return_all(NetCls *net_cls, Fault *fault);
+
+/* Removes the group; it cannot be used any more. Return: 0; -EAGAIN somebody is in it; negative. */
+int net_cls_remove(NetCls *net_cls, Fault *fault);

@@ -834,12 +834,12 @@ int engine_rename_group(Engine *engine, const char *from, const char *to) {
                 if (r < 0 || strcmp(group->path, from) != 0)
                         continue;
                 change.kind = INTENT_REMOVE_GROUP;
+                change.owner = *intent_owner(&engine->intent, group->owner);
                 change.group = *group;
                 r = intent_apply(&renamed, &change, &why);
                 if (r < 0)
                         break;
                 change.kind = INTENT_ADD_GROUP;
-                change.owner = *intent_owner(&engine->intent, group->owner);
                 (void)snprintf(change.group.path, sizeof(change.group.path), "%s", to);
                 r = intent_apply(&renamed, &change, &why);
         }

@@ -362,6 +362,16 @@ static int check_root(int root, Fault *fault) {
                                : "no right to change them, CAP_DAC_OVERRIDE is missing");
 }
 
+int cgroup2_means_check(const Cgroup2Means *means, Fault *fault) {
+        return check_root(means->root, fault);
+}
+
+int cgroup2_means_probe(const char *mount) {
+        CLEANUP_FD int root = cgroup_tree_open_root(mount[0] ? mount : NULL);
+
+        return check_root(root, NULL);
+}
+
 int cgroup2_means_new(sd_event *event, const char *mount, Sockets *sockets,
         const Cgroup2MeansListener *listener, Cgroup2Means **ret, Fault *fault) {
         CLEANUP(cgroup2_means_free_p) Cgroup2Means *means = calloc(1, sizeof(*means));

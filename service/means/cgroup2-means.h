@@ -35,6 +35,10 @@ int cgroup2_means_new(sd_event *event, const char *mount, Sockets *sockets,
 Cgroup2Means *cgroup2_means_free(Cgroup2Means *means); /* groups and members stay */
 DEFINE_CLEANUP(Cgroup2Means *, cgroup2_means_free)
 
+/* Whether groups can be made: still, or there. Return: 0; negative errno and @fault. */
+int cgroup2_means_check(const Cgroup2Means *means, Fault *fault);
+int cgroup2_means_probe(const char *mount);
+
 /* Of GroupPlace, borrowed: where groups are that are prepared, and have no member yet. */
 void cgroup2_means_set_prepared(Cgroup2Means *means, const Array *places);
 

@@ -5,25 +5,44 @@
  * The means by which processes are told apart here, found by trying: which
  * mechanism is in force, and what does the functions of
  * service/split/processes.h by it.
+ *
+ * Where the mechanism in force fails, the next one takes over while the service
+ * runs: it marks everything first, then the marks of the one before go. Nothing
+ * climbs back by itself; Refresh() of the engine tries the better ones again.
  */
 
 #include <systemd/sd-event.h>
 
 #include "backends/backend.h"
 #include "backends/base/cleanup.h"
+#include "backends/net-cls/net-cls.h"
 #include "service/engine/engine.h"
 #include "service/split/controller.h"
 #include "service/split/mechanism.h"
 
 typedef struct SplitMeans SplitMeans;
 
+typedef struct SplitMeansConfig {
+        sd_event *event;
+        const char *forced;            /* a mechanism, which leaves the others out; "": any */
+        const char *cgroup2_mount;     /* "": where mountinfo says */
+        const char *net_cls_directory; /* where it may be mounted; "": nowhere */
+        NetCls *net_cls;               /* of split_means_reserve(); NULL: none. Taken */
+        Backend *nftables;             /* NULL: there is none. Borrowed, not with an engine yet */
+} SplitMeansConfig;
+
 /*
- * Takes the best mechanism; @forced (its name; "": any) leaves the others out.
- * @cgroup2_mount is "" where mountinfo is to be asked. Finding none is no error.
- * Return: 0, *ret is the caller's; -ENOMEM.
+ * Opens while we are root what net_cls may need later, when we are not: see
+ * backends/net-cls. It is mounted only where cgroup2 does not do. NULL: nothing to
+ * be had, or no root.
  */
-int split_means_new(
-        sd_event *event, const char *forced, const char *cgroup2_mount, SplitMeans **ret);
+NetCls *split_means_reserve(const SplitMeansConfig *config);
+
+/*
+ * Takes the best mechanism. Finding none is no error. The texts of *config are
+ * borrowed. Return: 0, *ret is the caller's; -ENOMEM.
+ */
+int split_means_new(const SplitMeansConfig *config, SplitMeans **ret);
 SplitMeans *split_means_free(SplitMeans *means); /* after the engine, marks stay */
 DEFINE_CLEANUP(SplitMeans *, split_means_free)
 
@@ -33,7 +52,7 @@ const char *split_means_reason(const SplitMeans *means); /* why not a better one
 /* The backend of its own that marks groups; NULL: none. */
 Backend *split_means_backend(const SplitMeans *means);
 
-/* Where groups are found by their number. Borrowed; before engine_start(). */
+/* What marks, and groups that cannot be marked, concern. Borrowed; before engine_start(). */
 void split_means_set_engine(SplitMeans *means, Engine *engine);
 
 /* Who hears of groups. Borrowed. */
@@ -41,3 +60,15 @@ void split_means_set_controller(SplitMeans *means, SplitController *controller);
 
 /* NULL: the mechanism is "none". */
 const SplitProcesses *split_means_processes(const SplitMeans *means);
+
+/* Of the sort that is not in force, where an earlier run may have left members; NULL: none. */
+const SplitProcesses *split_means_other_processes(SplitMeans *means);
+
+/*
+ * No group can be made by @processes: another mechanism takes over where that
+ * helps. Return: whether it did.
+ */
+bool split_means_groups_failed(SplitMeans *means, const Fault *fault);
+
+/* Whoever is in a group of ours, by whatever mechanism, goes back to where they came from. */
+void split_means_end_groups(SplitMeans *means);

@@ -11,11 +11,16 @@ struct SplitController {
         SplitControllerConfig config;
         SplitObserver observer;
         sd_event_source *sync_source;
-        Intent seen;              /* owners and split as they were at the last sync */
-        Intent permanent;         /* as saved */
-        Split kept;               /* settings that are permanent; its lists are not used */
-        Array followed;           /* of GroupPlace, sorted: id is not used */
-        struct Request *requests; /* under way; owned by requests.c */
+        Intent seen;                   /* owners and split as they were at the last sync */
+        Intent permanent;              /* as saved */
+        Split kept;                    /* settings that are permanent; its lists are not used */
+        Array followed;                /* of GroupPlace, sorted: id is not used */
+        char reason[REFUSAL_TEXT_MAX]; /* why not a better mechanism */
+        char unavailable[REFUSAL_TEXT_MAX + 64]; /* the same, where it is none */
+        const char *told_mechanism;              /* as signals and properties said last */
+        const SplitProcesses *left;              /* whose groups were left for those of another */
+        Array left_places;                       /* of GroupPlace */
+        struct Request *requests;                /* under way; owned by requests.c */
         size_t n_requests;
 };
 

@@ -8,6 +8,7 @@
 
 #include "backends/base/log.h"
 #include "service/engine/state-file.h"
+#include "service/split/change.h"
 #include "service/split/controller-private.h"
 #include "service/split/groups.h"
 #include "service/split/requests.h"
@@ -26,6 +27,7 @@ static int on_sync(sd_event_source *source, void *userdata) {
         SplitController *controller = userdata;
         const Intent *intent = engine_intent(controller->config.engine);
 
+        change_finish(controller);
         groups_follow(controller, intent);
         groups_end(controller);
         restore_save(controller, intent);
@@ -53,8 +55,7 @@ void split_controller_on_intent(SplitController *controller) {
 int split_controller_check_available(const SplitController *controller, Refusal *why) {
         if (controller->config.processes)
                 return 0;
-        return refusal_set(why, REFUSAL_BACKEND_UNAVAILABLE,
-                "processes cannot be told apart on this machine: %s", controller->config.reason);
+        return refusal_set(why, REFUSAL_BACKEND_UNAVAILABLE, "%s", controller->unavailable);
 }
 
 bool split_controller_selector_is_active(
@@ -71,8 +72,11 @@ bool split_controller_selector_is_active(
         if (n == 0)
                 return true;
 
-        *ret_reason = "processes cannot be told apart on this machine";
+        *ret_reason = controller->unavailable;
         if (!controller->config.processes)
+                return false;
+        *ret_reason = "net_cls cannot match units and control groups where they are";
+        if (!controller->config.processes->follow)
                 return false;
         *ret_reason = "it does not run";
         for (size_t i = 0; i < n; i++)
@@ -116,6 +120,7 @@ int split_controller_find_groups(SplitController *controller) {
 
 int split_controller_start(SplitController *controller) {
         CLEANUP(array_clear) Array places = ARRAY_INIT(GroupPlace);
+        CLEANUP(array_clear) Array missing = ARRAY_INIT(GroupPlace);
         const SplitProcesses *processes = controller->config.processes;
         const Intent *intent = engine_intent(controller->config.engine);
         const GroupPlace *place;
@@ -133,11 +138,16 @@ int split_controller_start(SplitController *controller) {
                 if (!groups_find_wanted(&intent->split, place->path))
                         groups_dissolve(controller, place->path, "client-gone");
         }
-        while ((group = split_next_group(&intent->split, group))) {
+        /* Of another mechanism, or not there any more. */
+        while (r >= 0 && (group = split_next_group(&intent->split, group))) {
                 const GroupPlace key = groups_place_of(group->path);
 
-                if (r >= 0 && !array_search(&places, &key, group_place_compare, NULL))
-                        groups_forget(controller, group->path);
+                if (!array_search(&places, &key, group_place_compare, NULL) &&
+                        !array_append(&missing, &key))
+                        return -ENOMEM;
+        }
+        ARRAY_FOREACH(place, &missing) {
+                change_carry_group(controller, controller->config.other, place->path);
         }
         controller_sync_later(controller);
         return restore_once(controller);
@@ -159,6 +169,9 @@ int split_controller_new(const SplitControllerConfig *config, SplitController **
         controller->permanent = INTENT_INIT;
         controller->kept = SPLIT_INIT;
         controller->followed = ARRAY_INIT(GroupPlace);
+        controller->left_places = ARRAY_INIT(GroupPlace);
+        controller->told_mechanism = config->mechanism;
+        change_set_reason(controller, config->reason ? config->reason : "");
 
         r = sd_event_add_defer(config->event, &controller->sync_source, on_sync, controller);
         if (r < 0)
@@ -182,6 +195,7 @@ SplitController *split_controller_free(SplitController *controller) {
         intent_clear(&controller->permanent);
         split_clear(&controller->kept);
         array_clear(&controller->followed);
+        array_clear(&controller->left_places);
         free(controller);
         return NULL;
 }

@@ -49,12 +49,21 @@ typedef struct SplitControllerConfig {
         sd_event *event;
         Engine *engine;
         const SplitProcesses *processes; /* NULL: groups cannot be told apart here */
+        const SplitProcesses *other;     /* an earlier run may have used instead; NULL: none */
         const char *mechanism;           /* "bpf", "nftables", "net_cls", "none" */
-        const char *reason;              /* why it is "none", for people */
-        bool has_filter;                 /* a firewall backend: selectors of kind interface */
-        const char *state_path;          /* the engine's; NULL: none */
-        const char *permanent_path;      /* NULL: nothing outlives the machine */
-        const char *restored_path;       /* its presence: that has been read since the start */
+        const char *reason;              /* why not a better one, for people; copied */
+
+        /*
+         * No group can be made. May call split_controller_change_mechanism().
+         * Return: whether that was done. NULL: nobody to ask.
+         */
+        bool (*on_failed)(const Fault *fault, void *userdata);
+        void *userdata;
+
+        bool has_filter;            /* a firewall backend: selectors of kind interface */
+        const char *state_path;     /* the engine's; NULL: none */
+        const char *permanent_path; /* NULL: nothing outlives the machine */
+        const char *restored_path;  /* its presence: that has been read since the start */
 } SplitControllerConfig;
 
 int split_controller_new(const SplitControllerConfig *config, SplitController **ret);
@@ -79,6 +88,14 @@ void split_controller_on_intent(SplitController *controller);
 
 /* A followed group appeared or went, or one of ours went. */
 void split_controller_on_group(SplitController *controller, const GroupPlace *place, bool gone);
+
+/*
+ * Another mechanism marks groups from now on. Whoever was taken out is moved to
+ * groups of @processes (NULL: none are left), and what is under way goes on by
+ * it; all is told from the loop. @mechanism is static text, @reason copied.
+ */
+void split_controller_change_mechanism(SplitController *controller, const SplitProcesses *processes,
+        const char *mechanism, const char *reason);
 
 bool split_controller_is_available(const SplitController *controller);
 const char *split_controller_mechanism(const SplitController *controller);

@@ -125,6 +125,11 @@ static int collect_paths(const Intent *intent, Array *places) {
         return 0;
 }
 
+/* Whether groups of others can be marked where they are. */
+static bool can_follow(const SplitController *controller) {
+        return controller->config.processes && controller->config.processes->follow;
+}
+
 static void follow(SplitController *controller, const char *path) {
         const SplitProcesses *processes = controller->config.processes;
         GroupPlace place = { .id = 0 };
@@ -149,7 +154,7 @@ void groups_follow(SplitController *controller, const Intent *intent) {
         CLEANUP(array_clear) Array wanted = ARRAY_INIT(GroupPlace);
         const GroupPlace *place;
 
-        if (!controller->config.processes)
+        if (!can_follow(controller))
                 return;
         if (collect_paths(intent, &wanted) < 0) {
                 log_error("Out of memory for the groups of selectors");
@@ -166,6 +171,17 @@ void groups_follow(SplitController *controller, const Intent *intent) {
         array_clear(&controller->followed);
         controller->followed = wanted;
         wanted = ARRAY_INIT(GroupPlace);
+}
+
+void groups_unfollow_all(SplitController *controller) {
+        const GroupPlace *place;
+
+        if (!can_follow(controller))
+                return;
+        ARRAY_FOREACH(place, &controller->followed) {
+                unfollow(controller, place->path);
+        }
+        controller->followed.n = 0;
 }
 
 static bool stands_for(const Selector *selector, const char *path) {

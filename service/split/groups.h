@@ -37,3 +37,4 @@ void groups_tell_selectors(SplitController *controller);
 
 /* Follows the groups that selectors of @intent stand for, and no others. */
 void groups_follow(SplitController *controller, const Intent *intent);
+void groups_unfollow_all(SplitController *controller);

@@ -50,7 +50,7 @@ static void give_back(Request *request) {
 static void undo(Request *request) {
         CLEANUP(array_clear) Array places = request->places;
         SplitController *controller = request->controller;
-        const SplitProcesses *processes = controller->config.processes;
+        const SplitProcesses *processes = request->processes;
         const GroupPlace *place;
 
         request->places = ARRAY_INIT(GroupPlace); /* not busy any more */
@@ -77,7 +77,7 @@ static int compare_pids(const void *a, const void *b) {
 
 /* Half a tree is not what was asked for: who was in the tunnel before goes back. */
 static void put_back(Request *request) {
-        const SplitProcesses *processes = request->controller->config.processes;
+        const SplitProcesses *processes = request->processes;
         const pid_t *pid;
 
         ARRAY_FOREACH(pid, &request->pids) {
@@ -131,9 +131,10 @@ static int mark_late_groups(Request *request, const Array *places) {
 
 static void move(Request *request) {
         CLEANUP(array_clear) Array places = ARRAY_INIT(GroupPlace);
-        const SplitProcesses *processes = request->controller->config.processes;
+        const SplitProcesses *processes = request->processes;
         Fault fault = { .error = 0 };
         const GroupPlace *place;
+        unsigned n_moved = 0;
         int r;
 
         ARRAY_FOREACH(place, &request->places) {
@@ -142,8 +143,8 @@ static void move(Request *request) {
         r = array_sort(&request->inside, compare_pids);
         if (r >= 0)
                 r = processes->exclude(&request->asked.process, request->asked.children,
-                        &request->pids, &places, &request->answer.n_moved, &fault,
-                        processes->userdata);
+                        &request->pids, &places, &n_moved, &fault, processes->userdata);
+        request->answer.n_moved += n_moved;
         if (places.n > 0)
                 (void)snprintf(request->answer.group, sizeof(request->answer.group), "%s",
                         ((const GroupPlace *)array_at(&places, 0))->path);
@@ -156,23 +157,10 @@ static void move(Request *request) {
                 request_sweep(request);
 }
 
-static void on_group_added(int result, const Refusal *why, void *userdata) {
-        Request *request = userdata;
-        int r;
+static int start(Request *request, Refusal *why);
 
-        if (result < 0 && request->result >= 0) {
-                request->result = result;
-                if (why)
-                        request->why = *why;
-        }
-        if (--request->n_waiting > 0)
-                return;
-        if (request->result >= 0 && !request->is_moved) {
-                request->is_moved = true;
-                move(request);
-                if (request->n_waiting > 0)
-                        return;
-        }
+static void end(Request *request) {
+        int r;
 
         if (request->result < 0)
                 put_back(request);
@@ -182,25 +170,84 @@ static void on_group_added(int result, const Refusal *why, void *userdata) {
                 request_finish(request);
 }
 
-int move_in_start(Request *request, Refusal *why) {
-        const SplitProcesses *processes = request->controller->config.processes;
-        Fault fault = { .error = 0 };
-        const GroupPlace *place;
+/* Another mechanism came into force meanwhile, and is asked for the same. */
+static void start_again(Request *request) {
         int r;
 
-        r = processes->prepare(&request->asked.process, request->asked.children, &request->places,
-                &fault, processes->userdata);
+        undo(request);
+        request->is_moved = false;
+        request->taken.n = 0;
+        r = start(request, &request->why);
+        if (r >= 0)
+                return;
+        request->result = r;
+        end(request);
+}
+
+static void on_group_added(int result, const Refusal *why, void *userdata) {
+        Request *request = userdata;
+
+        if (result < 0 && request->result >= 0) {
+                request->result = result;
+                if (why)
+                        request->why = *why;
+        }
+        if (--request->n_waiting > 0)
+                return;
+        if (request->result >= 0 && request->processes != request->controller->config.processes) {
+                start_again(request);
+                return;
+        }
+        if (request->result >= 0 && !request->is_moved) {
+                request->is_moved = true;
+                move(request);
+                if (request->n_waiting > 0)
+                        return;
+        }
+        end(request);
+}
+
+/* By the mechanism in force, and where it can make no group by the next. */
+static int prepare(Request *request, Refusal *why) {
+        const SplitControllerConfig *config = &request->controller->config;
+        Fault fault;
+        int r;
+
+        do {
+                r = split_controller_check_available(request->controller, why);
+                if (r < 0)
+                        return r;
+                request->processes = config->processes;
+                fault = (Fault){ .error = 0 };
+                r = config->processes->prepare(&request->asked.process, request->asked.children,
+                        &request->places, &fault, config->processes->userdata);
+        } while (r < 0 && config->on_failed && config->on_failed(&fault, config->userdata));
+        return r < 0 ? request_refuse_fault(request->asked.process.pid, r, &fault, why) : 0;
+}
+
+/* Return: 0 on_group_added() goes on; -EPERM and @why; -ENOMEM. */
+static int start(Request *request, Refusal *why) {
+        const GroupPlace *place;
+        int r = prepare(request, why);
+
         if (r < 0)
-                return request_refuse_fault(request->asked.process.pid, r, &fault, why);
+                return r;
         ARRAY_FOREACH(place, &request->places) {
                 if (r >= 0)
                         r = mark_group(request, place);
         }
-        if (r >= 0)
-                return 0;
-        request->result = r;
-        if (request->n_waiting > 0)
-                return 0; /* told when the others are done */
-        undo(request);
+        if (r >= 0 || request->n_waiting == 0)
+                return r;
+        request->result = r; /* told when the others are done */
+        return 0;
+}
+
+int move_in_start(Request *request, Refusal *why) {
+        int r = start(request, why);
+
+        if (r < 0) {
+                request->result = r;
+                undo(request);
+        }
         return r;
 }

@@ -96,7 +96,10 @@ typedef struct SplitProcesses {
         /* Appends a GroupPlace for each group of ours; empty ones are removed. */
         int (*list_groups)(Array *places, void *userdata);
 
-        /* Tells from now on where @path is. Return: 1 it is there, *ret is set; 0; negative. */
+        /*
+         * Tells from now on where @path is. Return: 1 it is there, *ret is set;
+         * 0; negative. Both NULL: groups of others cannot be marked.
+         */
         int (*follow)(const char *path, GroupPlace *ret, void *userdata);
         void (*unfollow)(const char *path, void *userdata);
 

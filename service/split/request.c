@@ -132,7 +132,8 @@ void request_sweep(Request *request) {
         };
         int r;
 
-        if (request->asked.sockets == SPLIT_SOCKETS_KEEP || split->disabled || request->pids.n == 0)
+        if (!processes || request->asked.sockets == SPLIT_SOCKETS_KEEP || split->disabled ||
+                request->pids.n == 0)
                 return;
         if (request->is_exclude)
                 how.mark = is_include ? ours_included_mark(ours) : ours->mark;

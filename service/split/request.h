@@ -18,12 +18,13 @@ struct Request {
         Request *previous, *next;
         SplitRequest asked;
         bool is_exclude;
-        Array places;     /* of GroupPlace: in the making */
-        Array taken;      /* of GroupPlace: those that the owner had not before */
-        Array inside;     /* of pid_t, sorted: who was out before */
-        Array pids;       /* of pid_t: whose sockets are swept */
-        Array births;     /* of uint64_t: groups whose sockets are brought back */
-        size_t n_waiting; /* for the engine */
+        const SplitProcesses *processes; /* that made the places */
+        Array places;                    /* of GroupPlace: in the making */
+        Array taken;                     /* of GroupPlace: those that the owner had not before */
+        Array inside;                    /* of pid_t, sorted: who was out before */
+        Array pids;                      /* of pid_t: whose sockets are swept */
+        Array births;                    /* of uint64_t: groups whose sockets are brought back */
+        size_t n_waiting;                /* for the engine */
         bool is_moved;
         int result;
         Refusal why;

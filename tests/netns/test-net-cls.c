@@ -57,7 +57,8 @@ static void use_group(Fixture *fixture, void *userdata) {
         g_assert_cmpstr(path, ==, "/");
 
         g_assert_cmpint(net_cls_exclude_process(net_cls, &process, NULL), ==, 1);
-        g_assert_cmpint(net_cls_dissolve(net_cls, &fault), ==, 0);
+        g_assert_cmpint(net_cls_return_all(net_cls, &fault), ==, 0);
+        g_assert_cmpint(net_cls_remove(net_cls, &fault), ==, 0);
         g_assert_cmpint(proc_read_cgroup(directory, "net_cls", path), ==, 0);
         g_assert_cmpstr(path, ==, "/");
 
@@ -76,7 +77,7 @@ static void use_group(Fixture *fixture, void *userdata) {
                 g_assert_true(g_file_set_contents_full("/mnt/net_cls/cgroup.procs", text, -1,
                         G_FILE_SET_CONTENTS_NONE, 0644, NULL));
                 g_assert_cmpint(g_rmdir(group), ==, 0);
-                g_assert_cmpint(net_cls_dissolve(net_cls, NULL), ==, 0);
+                g_assert_cmpint(net_cls_remove(net_cls, NULL), ==, 0);
         }
         net_cls = net_cls_free(net_cls);
         again = net_cls_free(again);

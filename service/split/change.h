@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What the controller does when another mechanism comes into force:
+ * split_controller_change_mechanism().
+ */
+
+#include "service/split/controller.h"
+
+/* Why no better mechanism is in force. Copied. */
+void change_set_reason(SplitController *controller, const char *reason);
+
+/* Tells of it from the loop, and ends the groups that were left. */
+void change_finish(SplitController *controller);
+
+/*
+ * Moves who is in the group @path of the intent, one of @from (NULL: it is
+ * gone), to a group of the mechanism in force. The intent names that one then,
+ * or, when nobody was moved, neither.
+ */
+void change_carry_group(SplitController *controller, const SplitProcesses *from, const char *path);
