@@ -15,27 +15,14 @@
 #include <unistd.h>
 
 #include "tests/machine/lib/check.h"
-#include "tests/machine/lib/client.h"
-#include "tests/machine/lib/descriptor.h"
 #include "tests/machine/lib/internet.h"
 #include "tests/machine/lib/program.h"
+#include "tests/machine/lib/split-lab.h"
 #include "tests/machine/lib/split.h"
-#include "tests/machine/lib/ways.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
-
-typedef enum Mechanism {
-        BPF,
-        NFTABLES,
-        N_MECHANISMS,
-} Mechanism;
-
-static const char *const mechanism_names[N_MECHANISMS] = {
-        [BPF] = "bpf",
-        [NFTABLES] = "nftables",
-};
 
 /* What had happened to the socket when its program was moved. */
 typedef enum Stage {
@@ -62,8 +49,8 @@ typedef struct Kind {
         int type, protocol[2];
         Stage stage;
         KindFlags flags;
-        const char *out[N_MECHANISMS];  /* AddProcess, of a program that was in the tunnel */
-        const char *back[N_MECHANISMS]; /* RemoveProcess, of one that was around it */
+        const char *out[SPLIT_N_MECHANISMS];  /* AddProcess, of a program that was in the tunnel */
+        const char *back[SPLIT_N_MECHANISMS]; /* RemoveProcess, of one that was around it */
 } Kind;
 
 #define UDP                                                                                        \
@@ -125,41 +112,8 @@ static const Kind kinds[] = {
 
 static const char *const policies[] = { "keep", "migrate", "reset" };
 
-typedef struct Fixture {
-        Machine *machine;
-        Lab *lab;
-        Client *client;
-        Ways ways;
-        Mechanism mechanism;
-} Fixture;
-
-static void fixture_open(Fixture *f, Machine *machine) {
-        g_autofree char *mechanism = NULL;
-        g_autoptr(GVariant) mark = NULL;
-
-        *f = (Fixture){ .machine = machine, .lab = machine_get_lab(machine) };
-        f->client = client_new(machine);
-        mechanism = split_mechanism(f->client);
-        for (f->mechanism = 0; strcmp(mechanism, mechanism_names[f->mechanism]) != 0;
-                f->mechanism++)
-                g_assert_cmpint(f->mechanism, <, N_MECHANISMS - 1);
-
+static void allow_ping(void) {
         g_free(machine_run_ok("sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647", NULL));
-        mark = client_property(f->client, "Mark");
-        CHECK_OK(lab_tunnel_up(f->lab, "wg0", g_variant_get_uint32(mark)));
-        g_variant_unref(client_call_ok(f->client, "SetTunnel", "('wg0', " CLIENT_NO_OPTIONS ")"));
-        check_answers(LAB_RELAY_V4, LAB_RELAY_V6);
-        ways_open(&f->ways, f->lab);
-        ways_watch(&f->ways, "wg0");
-}
-
-static void fixture_close(Fixture *f) {
-        ways_close(&f->ways);
-        split_forget_all(f->client);
-        g_variant_unref(client_call_ok(f->client, "UnsetTunnel", "(" CLIENT_NO_OPTIONS ",)"));
-        CHECK_OK(lab_tunnel_down(f->lab, "wg0"));
-        f->client = client_free(f->client);
-        check_answers(LAB_ISP0_V4, LAB_ISP0_V6);
 }
 
 /* One socket of the table: a kind and a family. */
@@ -226,7 +180,7 @@ static void open_all(Program *program) {
 }
 
 /* The letter of one socket: which way it goes now, and whether it is answered there. */
-static char find_way(Fixture *f, Program *program, const Case *at, bool is_refusal_fine) {
+static char find_way(SplitLab *f, Program *program, const Case *at, bool is_refusal_fine) {
         WaysSeen seen;
         char letter;
         int r = 0;
@@ -267,7 +221,7 @@ static void check_counts(GVariant *result, size_t policy) {
         g_assert_cmpuint(split_number(result, "sockets-left"), ==, policy == 1 ? n_fixed : 0);
 }
 
-static unsigned check_ways(Fixture *f, Program *program, bool back, size_t policy, Stage from) {
+static unsigned check_ways(SplitLab *f, Program *program, bool back, size_t policy, Stage from) {
         unsigned n_wrong = 0;
 
         for (Case at = CASE_INIT; case_next(&at);) {
@@ -281,14 +235,14 @@ static unsigned check_ways(Fixture *f, Program *program, bool back, size_t polic
                         continue;
                 n_wrong++;
                 g_printerr("%s, %s, sockets = %s: %s, %s goes '%c', not '%c'\n",
-                        mechanism_names[f->mechanism], back ? "back" : "out", policies[policy],
+                        split_mechanism_name(f->mechanism), back ? "back" : "out", policies[policy],
                         at.kind->name, case_family(&at), found, expected);
         }
         return n_wrong;
 }
 
 /* All sockets at once: one move, then each of them is tried. */
-static void check_table(Fixture *f, bool back, size_t policy) {
+static void check_table(SplitLab *f, bool back, size_t policy) {
         g_autofree char *options = g_strdup_printf("'sockets': <'%s'>", policies[policy]);
         g_autoptr(Program) program = program_start(BUILD_DIR, NULL);
         g_autoptr(Program) neighbour = program_start(BUILD_DIR, NULL);
@@ -306,12 +260,13 @@ static void check_table(Fixture *f, bool back, size_t policy) {
 }
 
 static void check_policy(Machine *machine, size_t policy) {
-        Fixture f;
+        SplitLab f;
 
-        fixture_open(&f, machine);
+        allow_ping();
+        split_lab_open(&f, machine);
         check_table(&f, /* back= */ false, policy);
         check_table(&f, /* back= */ true, policy);
-        fixture_close(&f);
+        split_lab_close(&f);
 }
 
 static void test_keep(Machine *machine) {
@@ -338,9 +293,10 @@ static void test_group_ends(Machine *machine) {
         g_autoptr(Program) program = NULL;
         g_autoptr(GVariant) there = NULL, back = NULL;
         gint64 deadline = g_get_monotonic_time() + MACHINE_WAIT_MSEC * 1000;
-        Fixture f;
+        SplitLab f;
 
-        fixture_open(&f, machine);
+        allow_ping();
+        split_lab_open(&f, machine);
         program = program_start(BUILD_DIR, NULL);
         there = split_exclude(f.client, program_pid(program), "");
         open_all(program);
@@ -349,7 +305,7 @@ static void test_group_ends(Machine *machine) {
                 g_assert_cmpint(g_get_monotonic_time(), <, deadline);
         g_assert_cmpuint(check_ways(&f, program, /* back= */ true, 0, STAGE_USED), ==, 0);
         program = program_stop(program);
-        fixture_close(&f);
+        split_lab_close(&f);
 }
 
 static const CheckCase cases[] = {

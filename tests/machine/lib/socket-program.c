@@ -177,6 +177,7 @@ static int listen_socket(const ProgramStep *step) {
         bool is_v4 = slot->family == AF_INET;
         int on = 1;
 
+        (void)setsockopt(slot->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
         if (!is_v4)
                 (void)setsockopt(slot->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
         if (bind(slot->fd, is_v4 ? (struct sockaddr *)&any4 : (struct sockaddr *)&any6,

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/*
+ * The life of a flow of an excluded program beyond its first packet: how it is
+ * accepted, closed, survives its program, and changes hands.
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/machine/lib/check.h"
+#include "tests/machine/lib/descriptor.h"
+#include "tests/machine/lib/internet.h"
+#include "tests/machine/lib/program.h"
+#include "tests/machine/lib/split-lab.h"
+#include "tests/machine/lib/split.h"
+
+#define LISTENER_PORT 7000
+#define SLOW_PORT 7002
+
+static const int families[2] = { AF_INET, AF_INET6 };
+
+static void exclude(SplitLab *s, Program *program) {
+        g_autoptr(GVariant) result = split_exclude(s->client, program_pid(program), "");
+
+        g_assert_cmpuint(split_number(result, "excluded"), ==, 1);
+}
+
+static void check_way(SplitLab *s, const char *what, int family, char expected) {
+        WaysSeen seen = ways_look(&s->ways);
+
+        if (ways_letter(&seen) != expected)
+                g_error("%s, IPv%c: %d packets open, %d in the tunnel, %d forged, not '%c'", what,
+                        family == AF_INET ? '4' : '6', seen.n_open, seen.n_tunnel, seen.n_forged,
+                        expected);
+}
+
+static void talk(Program *program, int slot, int family) {
+        CHECK_OK(program_socket(program, slot, family, SOCK_STREAM, 0));
+        CHECK_OK(program_connect(program, slot, INTERNET_TALK_PORT, /* mapped= */ false));
+        CHECK_OK(program_ask(program, slot, 0, /* mapped= */ false, NULL));
+}
+
+/* What comes to the first ISP's address for us is handed to the machine, as routers do. */
+static void forward(SplitLab *s, bool on) {
+        g_autofree char *v4 = machine_run_ok(
+                "sh", "-c", "ip -4 -o addr show dev wan0 | sed 's,.*inet \\([^/]*\\)/.*,\\1,'", NULL);
+        g_autofree char *v6 = machine_run_ok("sh", "-c",
+                "ip -6 -o addr show dev wan0 scope global | sed 's,.*inet6 \\([^/]*\\)/.*,\\1,' | "
+                "head -n1",
+                NULL);
+        g_autofree char *script = g_strdup_printf(
+                "nft add chain inet lab in '{ type nat hook prerouting priority dstnat; }'; "
+                "nft add rule inet lab in iifname world tcp dport %d dnat ip to %s; "
+                "nft add rule inet lab in iifname world tcp dport %d dnat ip6 to %s",
+                LISTENER_PORT, g_strchomp(v4), LISTENER_PORT, g_strchomp(v6));
+
+        g_free(lab_run_ok(s->lab, LAB_ISP0, "sh", "-euc",
+                on ? script : "nft flush chain inet lab in; nft delete chain inet lab in", NULL));
+}
+
+static socklen_t set_address(int family, const char *v4, const char *v6, uint16_t port,
+        struct sockaddr_storage *ret) {
+        struct sockaddr_in *to4 = (struct sockaddr_in *)ret;
+        struct sockaddr_in6 *to6 = (struct sockaddr_in6 *)ret;
+
+        memset(ret, 0, sizeof(*ret));
+        if (family == AF_INET) {
+                *to4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
+                g_assert_cmpint(inet_pton(AF_INET, v4, &to4->sin_addr), ==, 1);
+                return sizeof(*to4);
+        }
+        *to6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(port) };
+        g_assert_cmpint(inet_pton(AF_INET6, v6, &to6->sin6_addr), ==, 1);
+        return sizeof(*to6);
+}
+
+/* From the internet to the machine behind the first ISP. Return: a socket; negative errno. */
+static int call_in(SplitLab *s, int family, uint16_t port) {
+        const struct timeval patience = { .tv_sec = 2 };
+        _cleanup_fd_ int fd = lab_socket(s->lab, LAB_INTERNET, family, SOCK_STREAM, 0);
+        struct sockaddr_storage own, to;
+        socklen_t n;
+
+        g_assert_cmpint(fd, >=, 0);
+        CHECK_OK(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)));
+        CHECK_OK(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)));
+        n = set_address(family, LAB_INTERNET_V4, LAB_INTERNET_V6, 0, &own);
+        CHECK_OK(bind(fd, (struct sockaddr *)&own, n));
+        n = set_address(family, LAB_ISP0_V4, LAB_ISP0_V6, port, &to);
+        return connect(fd, (struct sockaddr *)&to, n) < 0 ? -errno : TAKE_FD(fd);
+}
+
+static void check_accepts(SplitLab *s, Program *program, int family, const char *what) {
+        _cleanup_fd_ int caller = call_in(s, family, LISTENER_PORT);
+        char byte = 0;
+
+        if (caller < 0)
+                g_error("%s, IPv%c: %s", what, family == AF_INET ? '4' : '6', g_strerror(-caller));
+        CHECK_OK(program_accept(program, 0, 1));
+        CHECK_OK(program_send(program, 1, 0, /* mapped= */ false));
+        g_assert_cmpint(recv(caller, &byte, 1, 0), ==, 1);
+        CHECK_OK(program_close(program, 1, /* abort= */ false));
+        check_way(s, what, family, 'O');
+}
+
+static void listen_on(Program *program, int family) {
+        CHECK_OK(program_socket(program, 0, family, SOCK_STREAM, 0));
+        CHECK_OK(program_listen(program, 0, LISTENER_PORT));
+}
+
+static void test_listeners(Machine *machine) {
+        SplitLab s;
+
+        split_lab_open(&s, machine);
+        forward(&s, true);
+        for (int i = 0; i < 2; i++) {
+                g_autoptr(Program) after = program_start(BUILD_DIR, NULL);
+
+                exclude(&s, after);
+                listen_on(after, families[i]);
+                check_accepts(&s, after, families[i], "a listener from after");
+        }
+        forward(&s, false);
+        split_lab_close(&s);
+}
+
+static void test_close(Machine *machine) {
+        g_autoptr(Program) program = NULL;
+        SplitLab s;
+
+        split_lab_open(&s, machine);
+        program = program_start(BUILD_DIR, NULL);
+        exclude(&s, program);
+        for (int i = 0; i < 2; i++) {
+                talk(program, 0, families[i]);
+                talk(program, 1, families[i]);
+                check_way(&s, "a connection", families[i], 'O');
+                CHECK_OK(program_close(program, 0, /* abort= */ false));
+                check_way(&s, "its FIN", families[i], 'O');
+                CHECK_OK(program_close(program, 1, /* abort= */ true));
+                check_way(&s, "its RST", families[i], 'O');
+        }
+        program = program_stop(program);
+        split_lab_close(&s);
+}
+
+static int slow_server(SplitLab *s, int family) {
+        _cleanup_fd_ int fd = lab_socket(s->lab, LAB_INTERNET, family, SOCK_STREAM, 0);
+        struct sockaddr_storage own;
+        socklen_t n = set_address(family, LAB_INTERNET_V4, LAB_INTERNET_V6, SLOW_PORT, &own);
+        int on = 1;
+
+        g_assert_cmpint(fd, >=, 0);
+        CHECK_OK(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)));
+        CHECK_OK(bind(fd, (struct sockaddr *)&own, n));
+        CHECK_OK(listen(fd, 1));
+        return TAKE_FD(fd);
+}
+
+static uint8_t state_of(int fd) {
+        struct tcp_info info = {};
+        socklen_t n = sizeof(info);
+
+        CHECK_OK(getsockopt(fd, SOL_TCP, TCP_INFO, &info, &n));
+        return info.tcpi_state;
+}
+
+/* A server that goes on sending when its client has ended long since, and then closes. */
+static void check_late_end(SplitLab *s, int family) {
+        gint64 deadline = g_get_monotonic_time() + MACHINE_WAIT_MSEC * 1000;
+        g_autoptr(Program) program = program_start(BUILD_DIR, NULL);
+        _cleanup_fd_ int listener = slow_server(s, family), served = -1;
+        char byte;
+
+        exclude(s, program);
+        CHECK_OK(program_socket(program, 0, family, SOCK_STREAM, 0));
+        CHECK_OK(program_connect(program, 0, SLOW_PORT, /* mapped= */ false));
+        served = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        g_assert_cmpint(served, >=, 0);
+        program = program_stop(program);
+        g_assert_cmpint(recv(served, &byte, 1, 0), ==, 0);
+        check_way(s, "the FIN of a program that ended", family, 'O');
+
+        CHECK_OK(shutdown(served, SHUT_WR));
+        while (state_of(served) != TCP_CLOSE)
+                g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        check_way(s, "what follows its end", family, 'O');
+}
+
+static void test_late_end(Machine *machine) {
+        SplitLab s;
+
+        split_lab_open(&s, machine);
+        for (int i = 0; i < 2; i++)
+                check_late_end(&s, families[i]);
+        split_lab_close(&s);
+}
+
+/* Sockets go where their maker goes: it is the socket that is marked, not the packet's sender. */
+static const struct {
+        const char *name;
+        int type, port;
+        char from_inside[SPLIT_N_MECHANISMS], from_outside[SPLIT_N_MECHANISMS];
+} passed[] = {
+        /*                                  bpf  nftables   bpf  nftables */
+        { "UDP", SOCK_DGRAM, INTERNET_PORT, { 'O', 'O' }, { 'T', 'T' } },
+        { "TCP", SOCK_STREAM, INTERNET_TALK_PORT, { 'O', 'O' }, { 'T', 'T' } },
+};
+
+static void check_passed(SplitLab *s, Program *maker, Program *user, size_t i, int family,
+        const char *what, char expected) {
+        CHECK_OK(program_socket(maker, 0, family, passed[i].type, 0));
+        CHECK_OK(program_pass(maker, 0, user, 0));
+        CHECK_OK(program_connect(user, 0, passed[i].port, /* mapped= */ false));
+        CHECK_OK(program_ask(user, 0, 0, /* mapped= */ false, NULL));
+        check_way(s, what, family, expected);
+        CHECK_OK(program_close(user, 0, /* abort= */ true));
+        CHECK_OK(program_close(maker, 0, /* abort= */ true));
+        (void)ways_look(&s->ways);
+}
+
+static void test_passed(Machine *machine) {
+        g_autoptr(Program) inside = NULL, outside = NULL;
+        SplitLab s;
+
+        split_lab_open(&s, machine);
+        inside = program_start(BUILD_DIR, NULL);
+        outside = program_start(BUILD_DIR, NULL);
+        exclude(&s, inside);
+        for (size_t i = 0; i < 2 * G_N_ELEMENTS(passed); i++) {
+                size_t row = i / 2;
+                int family = families[i % 2];
+
+                g_test_message("%s, IPv%c", passed[row].name, family == AF_INET ? '4' : '6');
+                check_passed(&s, inside, outside, row, family, "made inside, used outside",
+                        passed[row].from_inside[s.mechanism]);
+                check_passed(&s, outside, inside, row, family, "made outside, used inside",
+                        passed[row].from_outside[s.mechanism]);
+        }
+        inside = program_stop(inside);
+        outside = program_stop(outside);
+        split_lab_close(&s);
+}
+
+static const CheckCase cases[] = {
+        { "/split-flows/listeners-answer-by-the-link-of-the-question", test_listeners },
+        { "/split-flows/fin-and-rst-go-where-the-connection-went", test_close },
+        { "/split-flows/connection-ends-well-after-its-program", test_late_end },
+        { "/split-flows/sockets-that-are-passed-on-go-where-they-were-made", test_passed },
+};
+
+int main(int argc, char **argv) {
+        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR, .prepare = client_prepare);
+}
