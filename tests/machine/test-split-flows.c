@@ -48,8 +48,8 @@ static void talk(Program *program, int slot, int family) {
 
 /* What comes to the first ISP's address for us is handed to the machine, as routers do. */
 static void forward(SplitLab *s, bool on) {
-        g_autofree char *v4 = machine_run_ok(
-                "sh", "-c", "ip -4 -o addr show dev wan0 | sed 's,.*inet \\([^/]*\\)/.*,\\1,'", NULL);
+        g_autofree char *v4 = machine_run_ok("sh", "-c",
+                "ip -4 -o addr show dev wan0 | sed 's,.*inet \\([^/]*\\)/.*,\\1,'", NULL);
         g_autofree char *v6 = machine_run_ok("sh", "-c",
                 "ip -6 -o addr show dev wan0 scope global | sed 's,.*inet6 \\([^/]*\\)/.*,\\1,' | "
                 "head -n1",
@@ -64,8 +64,8 @@ static void forward(SplitLab *s, bool on) {
                 on ? script : "nft flush chain inet lab in; nft delete chain inet lab in", NULL));
 }
 
-static socklen_t set_address(int family, const char *v4, const char *v6, uint16_t port,
-        struct sockaddr_storage *ret) {
+static socklen_t set_address(
+        int family, const char *v4, const char *v6, uint16_t port, struct sockaddr_storage *ret) {
         struct sockaddr_in *to4 = (struct sockaddr_in *)ret;
         struct sockaddr_in6 *to6 = (struct sockaddr_in6 *)ret;
 

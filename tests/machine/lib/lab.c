@@ -107,7 +107,9 @@ static const char tunnel_script[] =
         START_WIREGUARD "printf '%s' \"$4\" | wg setconf $1 /dev/stdin\n"
                         "ip address add $2 dev $1\n"
                         "ip address add $3 dev $1 nodad\n"
-                        "ip link set $1 mtu 1420 up\n";
+                        "ip link set $1 mtu 1420 up\n"
+                        /* The kernel takes addresses into use from a queue of its own. */
+                        "while ip -6 address show dev $1 tentative | grep -q inet6; do :; done\n";
 
 static const char relay_config[] =
         "[Interface]\nPrivateKey = " RELAY_PRIVATE_KEY
