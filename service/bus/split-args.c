@@ -113,14 +113,6 @@ int split_args_read_options(sd_bus_message *message, uint32_t mask, const char *
         return 0;
 }
 
-/* "0010" and "10" are one user. */
-static void make_canonical(Selector *selector) {
-        if (selector->kind != SELECTOR_USER)
-                return;
-        memset(selector->value, 0, sizeof(selector->value));
-        (void)snprintf(selector->value, sizeof(selector->value), "%u", (unsigned)selector->uid);
-}
-
 static int read_selector(
         const char *kind, const char *value, uid_t uid, Selector *ret, Refusal *why) {
         char number[16];
@@ -137,10 +129,7 @@ static int read_selector(
                 (void)snprintf(number, sizeof(number), "%u", named);
                 value = number;
         }
-        r = selector_parse(kind, value, uid, ret, why);
-        if (r >= 0)
-                make_canonical(ret);
-        return r;
+        return selector_parse(kind, value, uid, ret, why);
 }
 
 static int check_new(const Array *selectors, const Selector *selector, Refusal *why) {

@@ -107,25 +107,6 @@ bool group_path_is_valid(const char *path) {
         }
 }
 
-/* systemd.unit(5): what a unit's name may hold, and the types that have a group. */
-static bool is_unit_name(const char *name) {
-        static const char *const types[] = { ".service", ".scope", ".slice", ".socket", ".mount",
-                ".swap" };
-        static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                      "0123456789:-_.\\@";
-        size_t length = strlen(name);
-
-        if (length >= SELECTOR_VALUE_MAX || strspn(name, allowed) != length || name[0] == '.')
-                return false;
-        for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
-                size_t n = strlen(types[i]);
-
-                if (length > n && strcmp(name + length - n, types[i]) == 0)
-                        return true;
-        }
-        return false;
-}
-
 static int parse_uid(const char *text, uint32_t *ret) {
         unsigned long long value;
         char *end;
@@ -140,112 +121,93 @@ static int parse_uid(const char *text, uint32_t *ret) {
         return 0;
 }
 
-static int parse_value(const char *value, uid_t uid, Selector *selector) {
+static void set_value(Selector *selector, const char *value) {
+        memset(selector->value, 0, sizeof(selector->value));
+        (void)snprintf(selector->value, sizeof(selector->value), "%s", value);
+}
+
+/* A unit that systemd could give no group would be waited for without end. */
+static int parse_unit(uid_t uid, Selector *selector) {
+        char paths[UNIT_PATHS_MAX][GROUP_PATH_MAX];
+
+        selector->uid = uid;
+        return unit_name_is_valid(selector->value) && selector_paths(selector, paths) > 0 ? 0
+                                                                                          : -EINVAL;
+}
+
+/* "0010" and "10" are one user. */
+static int parse_user(Selector *selector) {
+        char text[16];
+        int r = parse_uid(selector->value, &selector->uid);
+
+        if (r < 0)
+                return r;
+        (void)snprintf(text, sizeof(text), "%u", selector->uid);
+        set_value(selector, text);
+        return 0;
+}
+
+static int parse_network(Selector *selector) {
         char text[PREFIX_TEXT_MAX];
 
+        if (prefix_parse(selector->value, &selector->prefix) < 0 || selector->prefix.length == 0)
+                return -EINVAL;
+        set_value(selector, prefix_format(&selector->prefix, text));
+        return 0;
+}
+
+static int parse_value(uid_t uid, Selector *selector) {
         switch (selector->kind) {
         case SELECTOR_UNIT:
-                selector->uid = uid;
-                return is_unit_name(value) ? 0 : -EINVAL;
+                return parse_unit(uid, selector);
         case SELECTOR_CGROUP:
-                return group_path_is_valid(value) ? 0 : -EINVAL;
+                return group_path_is_valid(selector->value) ? 0 : -EINVAL;
         case SELECTOR_USER:
-                return parse_uid(value, &selector->uid);
+                return parse_user(selector);
         case SELECTOR_NETWORK:
-                if (prefix_parse(value, &selector->prefix) < 0 || selector->prefix.length == 0)
-                        return -EINVAL;
-                (void)snprintf(selector->value, sizeof(selector->value), "%s",
-                        prefix_format(&selector->prefix, text));
-                return 0;
+                return parse_network(selector);
         case SELECTOR_INTERFACE:
-                return link_name_is_valid(value) ? 0 : -EINVAL;
+                return link_name_is_valid(selector->value) ? 0 : -EINVAL;
         case SELECTOR_EXECUTABLE:
         case SELECTOR_APP:
         case SELECTOR_DOMAIN:
         case _SELECTOR_KIND_MAX:
                 break;
         }
-        return -EOPNOTSUPP;
+        return -EINVAL;
 }
 
 int selector_parse(const char *kind, const char *value, uid_t uid, Selector *ret, Refusal *why) {
         static const char *const wanted[_SELECTOR_KIND_MAX] = {
                 [SELECTOR_UNIT] = "the name of a unit, such as firefox.service",
                 [SELECTOR_CGROUP] = "a path below the cgroup2 root, such as user.slice/x",
-                [SELECTOR_USER] = "a user's name or number",
+                [SELECTOR_USER] = "the name or number of a user",
                 [SELECTOR_NETWORK] = "a prefix longer than /0 and without host bits",
                 [SELECTOR_INTERFACE] = "the name of a network interface",
         };
         Selector selector = { 0 };
-        int found = find_name(kind_names, _SELECTOR_KIND_MAX, kind), r;
+        int found = find_name(kind_names, _SELECTOR_KIND_MAX, kind);
 
         if (found < 0)
                 return refusal_set(why, REFUSAL_INVALID_ARGS,
                         "there is no kind of selector '%.32s': unit, cgroup, user, network, "
                         "interface",
                         kind);
+        if (!wanted[found])
+                return refusal_set(why, REFUSAL_NOT_SUPPORTED,
+                        "selectors of kind '%s' are not supported yet", kind);
         selector.kind = (SelectorKind)found;
         if (strlen(value) >= SELECTOR_VALUE_MAX)
                 return refusal_set(why, REFUSAL_INVALID_ARGS,
                         "the value of a selector '%s' is longer than %d bytes", kind,
                         SELECTOR_VALUE_MAX - 1);
 
-        (void)snprintf(selector.value, sizeof(selector.value), "%s", value);
-        r = parse_value(value, uid, &selector);
-        if (r == -EOPNOTSUPP)
-                return refusal_set(why, REFUSAL_NOT_SUPPORTED,
-                        "selectors of kind '%s' are not supported yet", kind);
-        if (r < 0)
+        set_value(&selector, value);
+        if (parse_value(uid, &selector) < 0)
                 return refusal_set(why, REFUSAL_INVALID_ARGS, "%s '%.128s' is not %s", kind, value,
                         wanted[selector.kind]);
         *ret = selector;
         return 0;
-}
-
-static size_t put_path(char path[static GROUP_PATH_MAX], const char *folder, const char *name) {
-        int n = snprintf(path, GROUP_PATH_MAX, "%s/%s", folder, name);
-
-        return n > 0 && n < GROUP_PATH_MAX;
-}
-
-/* "system.slice/system-getty.slice" for getty@tty1.service: systemd.slice(5), template slices. */
-static void template_slice(const char *name, char folder[static SELECTOR_VALUE_MAX]) {
-        (void)snprintf(folder, SELECTOR_VALUE_MAX, "system.slice/system-%.*s.slice",
-                (int)strcspn(name, "@"), name);
-}
-
-static size_t system_unit_paths(
-        const char *name, char paths[static UNIT_PATHS_MAX][GROUP_PATH_MAX]) {
-        char folder[SELECTOR_VALUE_MAX];
-        size_t n = 0;
-
-        n += put_path(paths[n], "system.slice", name);
-        if (strchr(name, '@')) {
-                template_slice(name, folder);
-                n += put_path(paths[n], folder, name);
-        }
-        n += put_path(paths[n], "machine.slice", name);
-        (void)snprintf(paths[n++], GROUP_PATH_MAX, "%s", name); /* a top slice */
-        return n;
-}
-
-/* Where systemd --user puts applications, and logind sessions. */
-static size_t user_unit_paths(
-        const char *name, uint32_t uid, char paths[static UNIT_PATHS_MAX][GROUP_PATH_MAX]) {
-        static const char *const slices[] = { "app.slice", "session.slice", "background.slice" };
-        char slice[64], folder[128];
-        size_t n = 0;
-
-        (void)snprintf(slice, sizeof(slice), "user.slice/user-%u.slice", uid);
-        for (size_t i = 0; i < ARRAY_LENGTH(slices); i++) {
-                (void)snprintf(
-                        folder, sizeof(folder), "%s/user@%u.service/%s", slice, uid, slices[i]);
-                n += put_path(paths[n], folder, name);
-        }
-        (void)snprintf(folder, sizeof(folder), "%s/user@%u.service", slice, uid);
-        n += put_path(paths[n], folder, name);
-        n += put_path(paths[n], slice, name);
-        return n;
 }
 
 size_t selector_paths(const Selector *selector, char paths[static UNIT_PATHS_MAX][GROUP_PATH_MAX]) {
@@ -255,8 +217,7 @@ size_t selector_paths(const Selector *selector, char paths[static UNIT_PATHS_MAX
         }
         if (selector->kind != SELECTOR_UNIT)
                 return 0;
-        return selector->uid == 0 ? system_unit_paths(selector->value, paths)
-                                  : user_unit_paths(selector->value, selector->uid, paths);
+        return unit_paths(selector->value, selector->uid, paths);
 }
 
 void split_clear(Split *split) {

@@ -18,12 +18,11 @@
 #include "backends/base/array.h"
 #include "backends/facts/prefix.h"
 #include "service/model/refusal.h"
+#include "service/model/unit-path.h"
 
 #define SELECTOR_VALUE_MAX 256
-#define GROUP_PATH_MAX 512 /* below the root of the hierarchy, no leading slash */
 #define SPLIT_SELECTORS_PER_USER_MAX 1024
 #define SPLIT_GROUPS_PER_USER_MAX 4096
-#define UNIT_PATHS_MAX 8
 
 typedef enum SelectorKind {
         SELECTOR_UNIT,
