@@ -149,7 +149,7 @@ static int get_info(int pidfd, uint64_t mask, struct pidfd_info_v0 *ret) {
 }
 
 static int pid_of_pidfd(int pidfd, pid_t *ret) {
-        struct pidfd_info_v0 info;
+        struct pidfd_info_v0 info = { 0 };
         char path[40], text[1024];
         int r;
 
@@ -195,7 +195,7 @@ void process_clear(Process *process) {
 }
 
 int process_cgroup_id(const Process *process, uint64_t *ret) {
-        struct pidfd_info_v0 info;
+        struct pidfd_info_v0 info = { 0 };
         int r;
 
         r = get_info(process->pidfd, PIDFD_INFO_V0_CGROUPID, &info);

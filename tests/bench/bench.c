@@ -20,6 +20,7 @@
 
 #include "tests/bench/figures.h"
 #include "tests/bench/kernel.h"
+#include "tests/bench/split.h"
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/client.h"
 
@@ -342,16 +343,40 @@ static int bench_foreign(Machine *machine, int argc, char **argv, void *user) {
         return EXIT_SUCCESS;
 }
 
-int main(int argc, char **argv) {
-        int r = machine_main(argc, argv,
-                &(MachineOptions){ .flags = MACHINE_OFFLINE,
-                        .install_from = BUILD_DIR,
-                        .prepare = client_prepare },
-                bench_quiet, NULL);
+static const MachineOptions offline = {
+        .flags = MACHINE_OFFLINE, .install_from = BUILD_DIR, .prepare = client_prepare
+};
+static const MachineOptions online = { .install_from = BUILD_DIR, .prepare = client_prepare };
 
-        return r ? r
-                 : machine_main(argc, argv,
-                           &(MachineOptions){
-                                   .install_from = BUILD_DIR, .prepare = client_prepare },
-                           bench_foreign, NULL);
+static int run_routing(int argc, char **argv) {
+        int r = machine_main(argc, argv, &offline, bench_quiet, NULL);
+
+        return r ? r : machine_main(argc, argv, &online, bench_foreign, NULL);
+}
+
+/* A machine for each mechanism. */
+static int run_split(int argc, char **argv) {
+        static const char *const mechanisms[] = { "bpf", "nftables" };
+        int r = EXIT_SUCCESS;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(mechanisms) && r == EXIT_SUCCESS; i++) {
+                (void)g_setenv("TALPID_TEST_MECHANISM", mechanisms[i], TRUE);
+                r = machine_main(argc, argv, &offline, bench_split, NULL);
+        }
+        return r;
+}
+
+int main(int argc, char **argv) {
+        const char *what = argc > 1 ? argv[1] : "";
+        int r = EXIT_SUCCESS;
+
+        if (what[0] && strcmp(what, "routing") != 0 && strcmp(what, "split") != 0) {
+                (void)fprintf(stderr, "usage: bench [routing|split]\n");
+                return EXIT_FAILURE;
+        }
+        if (strcmp(what, "split") != 0)
+                r = run_routing(argc, argv);
+        if (r == EXIT_SUCCESS && strcmp(what, "routing") != 0)
+                r = run_split(argc, argv);
+        return r;
 }

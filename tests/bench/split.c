@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/*
+ * Three states of the machine take turns, a tenth of a second each: no rules at
+ * all, ours, and the classic rules, marks by the firewall and masquerading. The
+ * "tunnel" is a link like the other, so that only the rules make a difference.
+ */
+
+#include "tests/bench/split.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+#include "tests/bench/figures.h"
+#include "tests/bench/traffic.h"
+#include "tests/machine/lib/check.h"
+#include "tests/machine/lib/client.h"
+
+#define NAME "org.talpid.SplitTunnel"
+#define PATH "/org/talpid/SplitTunnel"
+#define N_ROUNDS 25
+#define N_SELECTOR_ROUNDS 3
+#define N_SELECTORS 1000
+#define N_CALLS 300
+#define GROUPS "/sys/fs/cgroup/bench"
+
+typedef struct Bench {
+        Client *client;
+        sd_bus *bus;
+        Worker *plain, *excluded, *classic;
+} Bench;
+
+/* Who measures in which state. */
+typedef enum Way {
+        WAY_NO_RULES,
+        WAY_EXCLUDED,
+        WAY_OTHER,
+        WAY_CLASSIC_EXCLUDED,
+        WAY_CLASSIC_OTHER,
+        N_WAYS,
+} Way;
+
+static const char *const way_names[N_WAYS] = {
+        [WAY_NO_RULES] = "no rules at all",
+        [WAY_EXCLUDED] = "an excluded process",
+        [WAY_OTHER] = "another process",
+        [WAY_CLASSIC_EXCLUDED] = "classic rules: an excluded process",
+        [WAY_CLASSIC_OTHER] = "classic rules: another process",
+};
+
+static const char links_script[] =
+        "for i in 1 2; do\n"
+        "  ip netns add s$i\n"
+        "  ip link add up$i type veth peer name p$i netns s$i\n"
+        "  ip address add 10.77.$i.2/24 dev up$i\n"
+        "  ip link set up$i up\n"
+        "  ip -n s$i link set lo up\n"
+        "  ip -n s$i link set p$i up\n"
+        "  ip -n s$i address add 10.77.$i.1/24 dev p$i\n"
+        "  ip -n s$i address add " TRAFFIC_ADDRESS "/32 dev lo\n"
+        "done\n"
+        "ip route add default via 10.77.1.1 dev up1\n"
+        "mkdir " GROUPS " " GROUPS "/classic\n";
+
+static const char classic_script[] =
+        "ip route add default via 10.77.2.1 dev up2 table 100\n"
+        "ip rule add pref 100 lookup main suppress_prefixlength 0\n"
+        "ip rule add pref 101 not fwmark 0x51 lookup 100\n"
+        "nft -f - <<'END'\n"
+        "table ip classic {\n"
+        "  chain mark { type route hook output priority mangle;\n"
+        "    socket cgroupv2 level 2 \"bench/classic\" meta mark set 0x51 }\n"
+        "  chain leave { type nat hook postrouting priority srcnat;\n"
+        "    oifname up1 meta mark 0x51 masquerade }\n"
+        "}\n"
+        "END\n";
+
+static const char no_classic_script[] = "nft delete table ip classic\n"
+                                        "ip rule del pref 100; ip rule del pref 101\n"
+                                        "ip route flush table 100\n";
+
+static void heading(const char *text) {
+        (void)printf("\n%s\n", text);
+        (void)fflush(stdout);
+}
+
+static void run(const char *script) {
+        g_free(machine_run_ok("sh", "-euc", script, NULL));
+}
+
+/* Of org.talpid.SplitTunnel, arguments as GVariant text. */
+static void call(Bench *bench, const char *method, const char *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) reply = NULL;
+        GVariant *parsed = g_variant_parse(NULL, arguments, NULL, NULL, &error);
+
+        g_assert_no_error(error);
+        reply = g_dbus_connection_call_sync(client_get_bus(bench->client), NAME, PATH, NAME, method,
+                parsed, NULL, G_DBUS_CALL_FLAGS_NONE, 60000, NULL, &error);
+        g_assert_no_error(error);
+}
+
+static void enter_ours(Bench *bench) {
+        call(bench, "SetEnabled", "(true, @a{sv} {})");
+        g_variant_unref(client_call_ok(bench->client, "SetTunnel", "('up2', " CLIENT_NO_OPTIONS ")"));
+}
+
+static void leave_ours(Bench *bench) {
+        g_variant_unref(client_call_ok(bench->client, "UnsetTunnel", "(" CLIENT_NO_OPTIONS ",)"));
+        call(bench, "SetEnabled", "(false, @a{sv} {})");
+}
+
+static void move_to(pid_t pid, const char *group) {
+        g_autofree char *path = g_build_filename(group, "cgroup.procs", NULL);
+        g_autofree char *text = g_strdup_printf("%d", (int)pid);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0 || write(fd, text, strlen(text)) < 0)
+                g_error("%s: %s", path, g_strerror(errno));
+        (void)close(fd);
+}
+
+static void add_process(Bench *bench, pid_t pid) {
+        g_autofree char *arguments = g_strdup_printf("(uint32 %d, @a{sv} {})", (int)pid);
+
+        call(bench, "AddProcess", arguments);
+}
+
+/* Nothing may be left of us in the state that all is compared with. */
+static void check_no_rules(void) {
+        g_autofree char *rules = machine_run_ok("sh", "-c", "ip rule | wc -l; nft list ruleset", NULL);
+
+        g_assert_cmpstr(rules, ==, "3\n");
+}
+
+static void bench_open(Bench *bench, Machine *machine) {
+        *bench = (Bench){ .client = client_new(machine) };
+        g_assert_cmpint(sd_bus_open_system(&bench->bus), >=, 0);
+        run(links_script);
+        traffic_serve("s1");
+        traffic_serve("s2");
+        bench->plain = worker_start();
+        bench->excluded = worker_start();
+        bench->classic = worker_start();
+        move_to(worker_pid(bench->classic), GROUPS "/classic");
+        add_process(bench, worker_pid(bench->excluded));
+        call(bench, "SetEnabled", "(false, @a{sv} {})");
+        check_no_rules();
+}
+
+static void bench_close(Bench *bench) {
+        bench->plain = worker_stop(bench->plain);
+        bench->excluded = worker_stop(bench->excluded);
+        bench->classic = worker_stop(bench->classic);
+        bench->bus = sd_bus_flush_close_unref(bench->bus);
+        bench->client = client_free(bench->client);
+}
+
+/* Medians, and the median of the ratios of each round. */
+static void print_rate(const char *name, Figures *rates, Figures *floors, const char *floor,
+        TrafficKind kind) {
+        Figures ratios = { 0 }, sorted = { 0 };
+        double median;
+
+        for (size_t i = 0; i < rates->n; i++) {
+                figures_add(&ratios, rates->samples[i] / floors->samples[i]);
+                figures_add(&sorted, rates->samples[i]);
+        }
+        median = figures_percentile(&sorted, 50); /* which puts them in order */
+        if (kind == TRAFFIC_BYTES)
+                (void)printf("   %-46s %9.2f Gbit/s", name, median * 8 / 1e9);
+        else
+                (void)printf("   %-46s %9.0f /s    ", name, median);
+        if (rates != floors)
+                (void)printf("  %.2f of %s (half of the rounds: %.2f to %.2f)",
+                        figures_percentile(&ratios, 50), floor, figures_percentile(&ratios, 25),
+                        figures_percentile(&ratios, 75));
+        (void)printf("\n");
+        (void)fflush(stdout);
+        figures_clear(&ratios);
+        figures_clear(&sorted);
+}
+
+static const char *const kind_headings[TRAFFIC_N_KINDS] = {
+        [TRAFFIC_PACKETS] = "Packets, small datagrams (aim, with bpf: ≥ 0.97 of no rules)",
+        [TRAFFIC_CONNECTIONS] = "TCP connections made and closed (aim as above)",
+        [TRAFFIC_BYTES] = "Bytes over one TCP connection (aim as above)",
+};
+
+static void measure_all(Worker *worker, Figures rates[TRAFFIC_N_KINDS]) {
+        for (TrafficKind kind = 0; kind < TRAFFIC_N_KINDS; kind++)
+                figures_add(&rates[kind], worker_measure(worker, kind));
+}
+
+static void bench_traffic(Bench *bench) {
+        Figures rates[N_WAYS][TRAFFIC_N_KINDS] = { 0 };
+
+        for (unsigned i = 0; i < N_ROUNDS; i++) {
+                measure_all(bench->plain, rates[WAY_NO_RULES]);
+                enter_ours(bench);
+                measure_all(bench->excluded, rates[WAY_EXCLUDED]);
+                measure_all(bench->plain, rates[WAY_OTHER]);
+                leave_ours(bench);
+                run(classic_script);
+                measure_all(bench->classic, rates[WAY_CLASSIC_EXCLUDED]);
+                measure_all(bench->plain, rates[WAY_CLASSIC_OTHER]);
+                run(no_classic_script);
+        }
+        check_no_rules();
+        for (TrafficKind kind = 0; kind < TRAFFIC_N_KINDS; kind++) {
+                heading(kind_headings[kind]);
+                for (Way way = 0; way < N_WAYS; way++) {
+                        print_rate(way_names[way], &rates[way][kind], &rates[WAY_NO_RULES][kind],
+                                "no rules", kind);
+                }
+        }
+        for (Way way = 0; way < N_WAYS; way++)
+                for (TrafficKind kind = 0; kind < TRAFFIC_N_KINDS; kind++)
+                        figures_clear(&rates[way][kind]);
+}
+
+/* --- selectors --- */
+
+static void set_selectors(Bench *bench, unsigned n) {
+        g_autoptr(GString) arguments = g_string_new("([");
+
+        for (unsigned i = 0; i < n; i++)
+                g_string_append_printf(arguments, "%s('cgroup', 'bench/%u')", i ? ", " : "", i);
+        g_string_append(arguments, "], @a{sv} {})");
+        call(bench, "SetSelectors", arguments->str);
+}
+
+static void bench_selectors(Bench *bench) {
+        static const char *const names[2][2] = { { "1 selector: an excluded process",
+                                                         "1 selector: another process" },
+                { "1,000 selectors: an excluded process", "1,000 selectors: another process" } };
+        Figures rates[2][2][TRAFFIC_N_KINDS] = { 0 }, setting[2] = { 0 };
+        g_autofree char *script = g_strdup_printf(
+                "seq 0 %d | sed 's|^|" GROUPS "/|' | xargs mkdir", N_SELECTORS - 1);
+
+        run(script);
+        move_to(worker_pid(bench->excluded), GROUPS "/0");
+        enter_ours(bench);
+        for (unsigned i = 0; i < N_SELECTOR_ROUNDS * 2; i++) {
+                bool many = i % 2;
+                int64_t start = bench_now_usec();
+
+                set_selectors(bench, many ? N_SELECTORS : 1);
+                figures_add(&setting[many], (double)(bench_now_usec() - start) / 1000);
+                for (unsigned k = 0; k < 4; k++) {
+                        measure_all(bench->excluded, rates[many][0]);
+                        measure_all(bench->plain, rates[many][1]);
+                }
+        }
+        heading("1 against 1,000 selectors of kind cgroup");
+        for (unsigned who = 0; who < 2; who++)
+                for (TrafficKind kind = 0; kind < TRAFFIC_N_KINDS; kind++)
+                        for (unsigned many = 0; many < 2; many++)
+                                print_rate(names[many][who], &rates[many][who][kind],
+                                        &rates[0][who][kind], "1 selector", kind);
+        figures_print("SetSelectors from 1 to 1,000", &setting[1], "ms", NULL);
+        figures_print("SetSelectors from 1,000 to 1", &setting[0], "ms", NULL);
+        call(bench, "SetSelectors", "(@a(ss) [], @a{sv} {})");
+        leave_ours(bench);
+        for (unsigned many = 0; many < 2; many++) {
+                figures_clear(&setting[many]);
+                for (TrafficKind kind = 0; kind < TRAFFIC_N_KINDS; kind++) {
+                        figures_clear(&rates[many][0][kind]);
+                        figures_clear(&rates[many][1][kind]);
+                }
+        }
+}
+
+/* --- calls --- */
+
+static pid_t start_idle(void) {
+        pid_t pid = fork();
+
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0)
+                for (;;)
+                        (void)pause();
+        return pid;
+}
+
+static void end_idle(const pid_t *pids, unsigned n) {
+        for (unsigned i = 0; i < n; i++) {
+                (void)kill(pids[i], SIGKILL);
+                (void)waitpid(pids[i], NULL, 0);
+        }
+}
+
+static int64_t time_add_process(Bench *bench, pid_t pid) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int64_t start = bench_now_usec();
+
+        if (sd_bus_call_method(bench->bus, NAME, PATH, NAME, "AddProcess", &error, NULL, "ua{sv}",
+                    (uint32_t)pid, 0) < 0)
+                g_error("AddProcess: %s", error.message);
+        return bench_now_usec() - start;
+}
+
+static int on_answer(sd_bus_message *message, void *user, sd_bus_error *error) {
+        if (sd_bus_message_is_method_error(message, NULL))
+                g_error("AddProcess: %s", sd_bus_message_get_error(message)->message);
+        ++*(unsigned *)user;
+        return 0;
+}
+
+/* All calls are on their way before the first answer is read. Return: calls in a second. */
+static double time_many(Bench *bench, const pid_t *pids, unsigned n) {
+        int64_t start = bench_now_usec();
+        unsigned n_answers = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                g_assert_cmpint(sd_bus_call_method_async(bench->bus, NULL, NAME, PATH, NAME,
+                                        "AddProcess", on_answer, &n_answers, "ua{sv}",
+                                        (uint32_t)pids[i], 0),
+                        >=, 0);
+        while (n_answers < n)
+                if (sd_bus_process(bench->bus, NULL) == 0)
+                        (void)sd_bus_wait(bench->bus, 20 * 1000 * 1000);
+        return (double)n * 1e6 / (double)(bench_now_usec() - start);
+}
+
+static void bench_calls(Bench *bench) {
+        Figures bare = { 0 }, calls = { 0 };
+        pid_t pids[N_CALLS], more[N_CALLS];
+        double many;
+
+        heading("AddProcess (floor: a bare write to cgroup.procs)");
+        enter_ours(bench);
+        for (unsigned i = 0; i < N_CALLS; i++) {
+                int64_t start;
+
+                pids[i] = start_idle();
+                more[i] = start_idle();
+                start = bench_now_usec();
+                move_to(more[i], GROUPS "/classic");
+                figures_add(&bare, (double)(bench_now_usec() - start));
+                figures_add(&calls, (double)time_add_process(bench, pids[i]));
+        }
+        figures_print("bare write", &bare, "µs", NULL);
+        figures_print("AddProcess → answer", &calls, "µs", &bare);
+        many = time_many(bench, more, N_CALLS);
+        (void)printf("   %-46s %9.0f /s\n", "calls, 300 on their way at once", many);
+        end_idle(pids, N_CALLS);
+        end_idle(more, N_CALLS);
+        leave_ours(bench);
+        figures_clear(&bare);
+        figures_clear(&calls);
+}
+
+int bench_split(Machine *machine, int argc, char **argv, void *user) {
+        g_autofree char *mechanism = NULL;
+        Bench bench;
+
+        mechanism = machine_run_ok("busctl", "get-property", NAME, PATH, NAME, "Mechanism", NULL);
+        (void)printf("\nSplit tunnelling by %s", mechanism + strlen("s "));
+        bench_open(&bench, machine);
+        bench_traffic(&bench);
+        bench_calls(&bench);
+        bench_selectors(&bench);
+        bench_close(&bench);
+        return EXIT_SUCCESS;
+}
