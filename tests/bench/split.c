@@ -25,10 +25,11 @@
 
 #define NAME "org.talpid.SplitTunnel"
 #define PATH "/org/talpid/SplitTunnel"
-#define N_ROUNDS 25
+#define N_ROUNDS 20
 #define N_SELECTOR_ROUNDS 3
 #define N_SELECTORS 1000
 #define N_CALLS 300
+#define N_IN_FLIGHT 16
 #define GROUPS "/sys/fs/cgroup/bench"
 
 typedef struct Bench {
@@ -40,6 +41,7 @@ typedef struct Bench {
 /* Who measures in which state. */
 typedef enum Way {
         WAY_NO_RULES,
+        WAY_ROUTED,
         WAY_EXCLUDED,
         WAY_OTHER,
         WAY_CLASSIC_EXCLUDED,
@@ -49,42 +51,45 @@ typedef enum Way {
 
 static const char *const way_names[N_WAYS] = {
         [WAY_NO_RULES] = "no rules at all",
+        [WAY_ROUTED] = "a policy rule and its table alone",
         [WAY_EXCLUDED] = "an excluded process",
         [WAY_OTHER] = "another process",
         [WAY_CLASSIC_EXCLUDED] = "classic rules: an excluded process",
         [WAY_CLASSIC_OTHER] = "classic rules: another process",
 };
 
-static const char links_script[] =
-        "for i in 1 2; do\n"
-        "  ip netns add s$i\n"
-        "  ip link add up$i type veth peer name p$i netns s$i\n"
-        "  ip address add 10.77.$i.2/24 dev up$i\n"
-        "  ip link set up$i up\n"
-        "  ip -n s$i link set lo up\n"
-        "  ip -n s$i link set p$i up\n"
-        "  ip -n s$i address add 10.77.$i.1/24 dev p$i\n"
-        "  ip -n s$i address add " TRAFFIC_ADDRESS "/32 dev lo\n"
-        "done\n"
-        "ip route add default via 10.77.1.1 dev up1\n"
-        "mkdir " GROUPS " " GROUPS "/classic\n";
+static const char links_script[] = "for i in 1 2; do\n"
+                                   "  ip netns add s$i\n"
+                                   "  ip link add up$i type veth peer name p$i netns s$i\n"
+                                   "  ip address add 10.77.$i.2/24 dev up$i\n"
+                                   "  ip link set up$i up\n"
+                                   "  ip -n s$i link set lo up\n"
+                                   "  ip -n s$i link set p$i up\n"
+                                   "  ip -n s$i address add 10.77.$i.1/24 dev p$i\n"
+                                   "  ip -n s$i address add " TRAFFIC_ADDRESS "/32 dev lo\n"
+                                   "done\n"
+                                   "ip route add default via 10.77.1.1 dev up1\n"
+                                   "mkdir " GROUPS " " GROUPS "/classic\n";
+
+/* As ours, but nothing else: what any VPN that routes by policy costs. */
+static const char routed_script[] = "ip route add default via 10.77.2.1 dev up2 table 100\n"
+                                    "ip rule add pref 101 not fwmark 0x51 lookup 100\n"
+                                    "ip -6 rule add pref 101 not fwmark 0x51 lookup 100\n";
+
+static const char not_routed_script[] = "ip rule del pref 101; ip -6 rule del pref 101\n"
+                                        "ip route flush table 100\n";
 
 static const char classic_script[] =
-        "ip route add default via 10.77.2.1 dev up2 table 100\n"
-        "ip rule add pref 100 lookup main suppress_prefixlength 0\n"
-        "ip rule add pref 101 not fwmark 0x51 lookup 100\n"
         "nft -f - <<'END'\n"
         "table ip classic {\n"
-        "  chain mark { type route hook output priority mangle;\n"
-        "    socket cgroupv2 level 2 \"bench/classic\" meta mark set 0x51 }\n"
-        "  chain leave { type nat hook postrouting priority srcnat;\n"
-        "    oifname up1 meta mark 0x51 masquerade }\n"
+        "  chain marks { type route hook output priority mangle;\n"
+        "    socket cgroupv2 level 2 \"bench/classic\" meta mark set 0x51;}\n"
+        "  chain leaves { type nat hook postrouting priority srcnat;\n"
+        "    oifname up1 meta mark 0x51 masquerade;}\n"
         "}\n"
         "END\n";
 
-static const char no_classic_script[] = "nft delete table ip classic\n"
-                                        "ip rule del pref 100; ip rule del pref 101\n"
-                                        "ip route flush table 100\n";
+static const char no_classic_script[] = "nft delete table ip classic\n";
 
 static void heading(const char *text) {
         (void)printf("\n%s\n", text);
@@ -109,7 +114,8 @@ static void call(Bench *bench, const char *method, const char *arguments) {
 
 static void enter_ours(Bench *bench) {
         call(bench, "SetEnabled", "(true, @a{sv} {})");
-        g_variant_unref(client_call_ok(bench->client, "SetTunnel", "('up2', " CLIENT_NO_OPTIONS ")"));
+        g_variant_unref(
+                client_call_ok(bench->client, "SetTunnel", "('up2', " CLIENT_NO_OPTIONS ")"));
 }
 
 static void leave_ours(Bench *bench) {
@@ -135,14 +141,14 @@ static void add_process(Bench *bench, pid_t pid) {
 
 /* Nothing may be left of us in the state that all is compared with. */
 static void check_no_rules(void) {
-        g_autofree char *rules = machine_run_ok("sh", "-c", "ip rule | wc -l; nft list ruleset", NULL);
+        g_autofree char *rules =
+                machine_run_ok("sh", "-c", "ip rule | wc -l; nft list ruleset", NULL);
 
         g_assert_cmpstr(rules, ==, "3\n");
 }
 
 static void bench_open(Bench *bench, Machine *machine) {
         *bench = (Bench){ .client = client_new(machine) };
-        g_assert_cmpint(sd_bus_open_system(&bench->bus), >=, 0);
         run(links_script);
         traffic_serve("s1");
         traffic_serve("s2");
@@ -159,13 +165,12 @@ static void bench_close(Bench *bench) {
         bench->plain = worker_stop(bench->plain);
         bench->excluded = worker_stop(bench->excluded);
         bench->classic = worker_stop(bench->classic);
-        bench->bus = sd_bus_flush_close_unref(bench->bus);
         bench->client = client_free(bench->client);
 }
 
 /* Medians, and the median of the ratios of each round. */
-static void print_rate(const char *name, Figures *rates, Figures *floors, const char *floor,
-        TrafficKind kind) {
+static void print_rate(
+        const char *name, Figures *rates, Figures *floors, const char *floor, TrafficKind kind) {
         Figures ratios = { 0 }, sorted = { 0 };
         double median;
 
@@ -208,10 +213,13 @@ static void bench_traffic(Bench *bench) {
                 measure_all(bench->excluded, rates[WAY_EXCLUDED]);
                 measure_all(bench->plain, rates[WAY_OTHER]);
                 leave_ours(bench);
+                run(routed_script);
+                measure_all(bench->plain, rates[WAY_ROUTED]);
                 run(classic_script);
                 measure_all(bench->classic, rates[WAY_CLASSIC_EXCLUDED]);
                 measure_all(bench->plain, rates[WAY_CLASSIC_OTHER]);
                 run(no_classic_script);
+                run(not_routed_script);
         }
         check_no_rules();
         for (TrafficKind kind = 0; kind < TRAFFIC_N_KINDS; kind++) {
@@ -238,12 +246,15 @@ static void set_selectors(Bench *bench, unsigned n) {
 }
 
 static void bench_selectors(Bench *bench) {
-        static const char *const names[2][2] = { { "1 selector: an excluded process",
-                                                         "1 selector: another process" },
-                { "1,000 selectors: an excluded process", "1,000 selectors: another process" } };
+        static const char *const names[2][TRAFFIC_N_KINDS] = {
+                { "an excluded process: packets", "an excluded process: connections",
+                        "an excluded process: bytes" },
+                { "another process: packets", "another process: connections",
+                        "another process: bytes" },
+        };
         Figures rates[2][2][TRAFFIC_N_KINDS] = { 0 }, setting[2] = { 0 };
-        g_autofree char *script = g_strdup_printf(
-                "seq 0 %d | sed 's|^|" GROUPS "/|' | xargs mkdir", N_SELECTORS - 1);
+        g_autofree char *script =
+                g_strdup_printf("seq 0 %d | sed 's|^|" GROUPS "/|' | xargs mkdir", N_SELECTORS - 1);
 
         run(script);
         move_to(worker_pid(bench->excluded), GROUPS "/0");
@@ -259,12 +270,11 @@ static void bench_selectors(Bench *bench) {
                         measure_all(bench->plain, rates[many][1]);
                 }
         }
-        heading("1 against 1,000 selectors of kind cgroup");
+        heading("1,000 selectors of kind cgroup against 1");
         for (unsigned who = 0; who < 2; who++)
                 for (TrafficKind kind = 0; kind < TRAFFIC_N_KINDS; kind++)
-                        for (unsigned many = 0; many < 2; many++)
-                                print_rate(names[many][who], &rates[many][who][kind],
-                                        &rates[0][who][kind], "1 selector", kind);
+                        print_rate(names[who][kind], &rates[1][who][kind], &rates[0][who][kind],
+                                "that with 1", kind);
         figures_print("SetSelectors from 1 to 1,000", &setting[1], "ms", NULL);
         figures_print("SetSelectors from 1,000 to 1", &setting[0], "ms", NULL);
         call(bench, "SetSelectors", "(@a(ss) [], @a{sv} {})");
@@ -307,24 +317,41 @@ static int64_t time_add_process(Bench *bench, pid_t pid) {
         return bench_now_usec() - start;
 }
 
+typedef struct Flight {
+        Bench *bench;
+        const pid_t *pids;
+        unsigned n, n_sent, n_answered;
+} Flight;
+
+static int on_answer(sd_bus_message *message, void *user, sd_bus_error *error);
+
+static void send_next(Flight *flight) {
+        if (flight->n_sent == flight->n)
+                return;
+        g_assert_cmpint(
+                sd_bus_call_method_async(flight->bench->bus, NULL, NAME, PATH, NAME, "AddProcess",
+                        on_answer, flight, "ua{sv}", (uint32_t)flight->pids[flight->n_sent++], 0),
+                >=, 0);
+}
+
 static int on_answer(sd_bus_message *message, void *user, sd_bus_error *error) {
+        Flight *flight = user;
+
         if (sd_bus_message_is_method_error(message, NULL))
                 g_error("AddProcess: %s", sd_bus_message_get_error(message)->message);
-        ++*(unsigned *)user;
+        flight->n_answered++;
+        send_next(flight);
         return 0;
 }
 
-/* All calls are on their way before the first answer is read. Return: calls in a second. */
+/* Some are always on their way. Return: calls in a second. */
 static double time_many(Bench *bench, const pid_t *pids, unsigned n) {
+        Flight flight = { .bench = bench, .pids = pids, .n = n };
         int64_t start = bench_now_usec();
-        unsigned n_answers = 0;
 
-        for (unsigned i = 0; i < n; i++)
-                g_assert_cmpint(sd_bus_call_method_async(bench->bus, NULL, NAME, PATH, NAME,
-                                        "AddProcess", on_answer, &n_answers, "ua{sv}",
-                                        (uint32_t)pids[i], 0),
-                        >=, 0);
-        while (n_answers < n)
+        for (unsigned i = 0; i < N_IN_FLIGHT; i++)
+                send_next(&flight);
+        while (flight.n_answered < n)
                 if (sd_bus_process(bench->bus, NULL) == 0)
                         (void)sd_bus_wait(bench->bus, 20 * 1000 * 1000);
         return (double)n * 1e6 / (double)(bench_now_usec() - start);
@@ -336,6 +363,7 @@ static void bench_calls(Bench *bench) {
         double many;
 
         heading("AddProcess (floor: a bare write to cgroup.procs)");
+        g_assert_cmpint(sd_bus_open_system(&bench->bus), >=, 0);
         enter_ours(bench);
         for (unsigned i = 0; i < N_CALLS; i++) {
                 int64_t start;
@@ -350,9 +378,10 @@ static void bench_calls(Bench *bench) {
         figures_print("bare write", &bare, "µs", NULL);
         figures_print("AddProcess → answer", &calls, "µs", &bare);
         many = time_many(bench, more, N_CALLS);
-        (void)printf("   %-46s %9.0f /s\n", "calls, 300 on their way at once", many);
+        (void)printf("   %-46s %9.0f /s\n", "AddProcess, 16 calls on their way at once", many);
         end_idle(pids, N_CALLS);
         end_idle(more, N_CALLS);
+        bench->bus = sd_bus_flush_close_unref(bench->bus);
         leave_ours(bench);
         figures_clear(&bare);
         figures_clear(&calls);
