@@ -22,9 +22,8 @@
 #include "tests/bench/traffic.h"
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/client.h"
+#include "tests/machine/lib/split.h"
 
-#define NAME "org.talpid.SplitTunnel"
-#define PATH "/org/talpid/SplitTunnel"
 #define N_ROUNDS 20
 #define N_SELECTOR_ROUNDS 3
 #define N_SELECTORS 1000
@@ -100,27 +99,15 @@ static void run(const char *script) {
         g_free(machine_run_ok("sh", "-euc", script, NULL));
 }
 
-/* Of org.talpid.SplitTunnel, arguments as GVariant text. */
-static void call(Bench *bench, const char *method, const char *arguments) {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GVariant) reply = NULL;
-        GVariant *parsed = g_variant_parse(NULL, arguments, NULL, NULL, &error);
-
-        g_assert_no_error(error);
-        reply = g_dbus_connection_call_sync(client_get_bus(bench->client), NAME, PATH, NAME, method,
-                parsed, NULL, G_DBUS_CALL_FLAGS_NONE, 60000, NULL, &error);
-        g_assert_no_error(error);
-}
-
 static void enter_ours(Bench *bench) {
-        call(bench, "SetEnabled", "(true, @a{sv} {})");
+        split_do(bench->client, "SetEnabled", "(true, @a{sv} {})");
         g_variant_unref(
                 client_call_ok(bench->client, "SetTunnel", "('up2', " CLIENT_NO_OPTIONS ")"));
 }
 
 static void leave_ours(Bench *bench) {
         g_variant_unref(client_call_ok(bench->client, "UnsetTunnel", "(" CLIENT_NO_OPTIONS ",)"));
-        call(bench, "SetEnabled", "(false, @a{sv} {})");
+        split_do(bench->client, "SetEnabled", "(false, @a{sv} {})");
 }
 
 static void move_to(pid_t pid, const char *group) {
@@ -131,12 +118,6 @@ static void move_to(pid_t pid, const char *group) {
         if (fd < 0 || write(fd, text, strlen(text)) < 0)
                 g_error("%s: %s", path, g_strerror(errno));
         (void)close(fd);
-}
-
-static void add_process(Bench *bench, pid_t pid) {
-        g_autofree char *arguments = g_strdup_printf("(uint32 %d, @a{sv} {})", (int)pid);
-
-        call(bench, "AddProcess", arguments);
 }
 
 /* Nothing may be left of us in the state that all is compared with. */
@@ -156,8 +137,8 @@ static void bench_open(Bench *bench, Machine *machine) {
         bench->excluded = worker_start();
         bench->classic = worker_start();
         move_to(worker_pid(bench->classic), GROUPS "/classic");
-        add_process(bench, worker_pid(bench->excluded));
-        call(bench, "SetEnabled", "(false, @a{sv} {})");
+        g_variant_unref(split_exclude(bench->client, worker_pid(bench->excluded), ""));
+        split_do(bench->client, "SetEnabled", "(false, @a{sv} {})");
         check_no_rules();
 }
 
@@ -242,7 +223,7 @@ static void set_selectors(Bench *bench, unsigned n) {
         for (unsigned i = 0; i < n; i++)
                 g_string_append_printf(arguments, "%s('cgroup', 'bench/%u')", i ? ", " : "", i);
         g_string_append(arguments, "], @a{sv} {})");
-        call(bench, "SetSelectors", arguments->str);
+        split_do(bench->client, "SetSelectors", "%s", arguments->str);
 }
 
 static void bench_selectors(Bench *bench) {
@@ -277,7 +258,7 @@ static void bench_selectors(Bench *bench) {
                                 "that with 1", kind);
         figures_print("SetSelectors from 1 to 1,000", &setting[1], "ms", NULL);
         figures_print("SetSelectors from 1,000 to 1", &setting[0], "ms", NULL);
-        call(bench, "SetSelectors", "(@a(ss) [], @a{sv} {})");
+        split_forget_all(bench->client);
         leave_ours(bench);
         for (unsigned many = 0; many < 2; many++) {
                 figures_clear(&setting[many]);
@@ -311,8 +292,8 @@ static int64_t time_add_process(Bench *bench, pid_t pid) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         int64_t start = bench_now_usec();
 
-        if (sd_bus_call_method(bench->bus, NAME, PATH, NAME, "AddProcess", &error, NULL, "ua{sv}",
-                    (uint32_t)pid, 0) < 0)
+        if (sd_bus_call_method(bench->bus, SPLIT_NAME, SPLIT_PATH, SPLIT_NAME, "AddProcess", &error,
+                    NULL, "ua{sv}", (uint32_t)pid, 0) < 0)
                 g_error("AddProcess: %s", error.message);
         return bench_now_usec() - start;
 }
@@ -328,9 +309,9 @@ static int on_answer(sd_bus_message *message, void *user, sd_bus_error *error);
 static void send_next(Flight *flight) {
         if (flight->n_sent == flight->n)
                 return;
-        g_assert_cmpint(
-                sd_bus_call_method_async(flight->bench->bus, NULL, NAME, PATH, NAME, "AddProcess",
-                        on_answer, flight, "ua{sv}", (uint32_t)flight->pids[flight->n_sent++], 0),
+        g_assert_cmpint(sd_bus_call_method_async(flight->bench->bus, NULL, SPLIT_NAME, SPLIT_PATH,
+                                SPLIT_NAME, "AddProcess", on_answer, flight, "ua{sv}",
+                                (uint32_t)flight->pids[flight->n_sent++], 0),
                 >=, 0);
 }
 
@@ -391,9 +372,10 @@ int bench_split(Machine *machine, int argc, char **argv, void *user) {
         g_autofree char *mechanism = NULL;
         Bench bench;
 
-        mechanism = machine_run_ok("busctl", "get-property", NAME, PATH, NAME, "Mechanism", NULL);
-        (void)printf("\nSplit tunnelling by %s", mechanism + strlen("s "));
         bench_open(&bench, machine);
+        mechanism = split_mechanism(bench.client);
+        (void)printf(
+                "\n== Split tunnelling by %s, rates in processor time of the sender\n", mechanism);
         bench_traffic(&bench);
         bench_calls(&bench);
         bench_selectors(&bench);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tests/machine/demo/parts.h"
-#include "tests/machine/demo/program.h"
+#include "tests/machine/demo/script.h"
 
 typedef struct Question {
         const char *claim;

@@ -10,15 +10,14 @@
 #include <sys/socket.h>
 
 #include "tests/machine/demo/parts.h"
-#include "tests/machine/demo/program.h"
+#include "tests/machine/demo/script.h"
 #include "tests/machine/lib/capture.h"
 #include "tests/machine/lib/check.h"
+#include "tests/machine/lib/split.h"
 
 #define CURL4 "curl -s --max-time 4 http://" LAB_INTERNET_V4 "/"
 #define CURL6 "curl -s -g --max-time 4 'http://[" LAB_INTERNET_V6 "]/'"
 #define CURL_SECOND "curl -s --max-time 4 http://" SECOND_V4 "/"
-#define SPLIT_NAME "org.talpid.SplitTunnel"
-#define SPLIT_PATH "/org/talpid/SplitTunnel"
 #define SECOND_V4 "198.51.100.2"
 #define SECOND_V6 "2001:db8:ffff::2"
 
@@ -47,30 +46,9 @@ static void run(const char *script) {
         g_free(machine_run_ok("sh", "-euc", script, NULL));
 }
 
-/* Of org.talpid.SplitTunnel. */
-static GVariant *call(Demo *demo, const char *method, const char *arguments) {
-        g_autoptr(GVariant) parsed = g_variant_parse(NULL, arguments, NULL, NULL, NULL);
-        g_autoptr(GError) error = NULL;
-        GVariant *reply =
-                g_dbus_connection_call_sync(client_get_bus(demo->client), SPLIT_NAME, SPLIT_PATH,
-                        SPLIT_NAME, method, parsed, NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
-
-        g_assert_no_error(error);
-        return reply;
-}
-
 static void show_mechanism(Demo *demo) {
-        g_autoptr(GVariant) reply = NULL;
-        g_autoptr(GVariant) value = NULL;
-        const char *mechanism;
+        g_autofree char *mechanism = split_mechanism(demo->client);
 
-        reply = g_dbus_connection_call_sync(client_get_bus(demo->client), SPLIT_NAME, SPLIT_PATH,
-                "org.freedesktop.DBus.Properties", "Get",
-                g_variant_new("(ss)", SPLIT_NAME, "Mechanism"), G_VARIANT_TYPE("(v)"),
-                G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
-        g_assert_nonnull(reply);
-        g_variant_get(reply, "(v)", &value);
-        mechanism = g_variant_get_string(value, NULL);
         demo->by_bpf = strcmp(mechanism, "bpf") == 0;
         show(demo, strcmp(mechanism, "none") != 0, "programs can be told apart", "Mechanism: %s",
                 mechanism);
@@ -107,67 +85,52 @@ static const Choice choices[] = {
 
 /* The four sockets of program.py: two of each kind. */
 static void show_sockets(
-        Demo *demo, Program *program, const char *claim, const char *kind, bool same, bool around) {
+        Demo *demo, Script *script, const char *claim, const char *kind, bool same, bool around) {
         static const char *const seen[2][2] = { { LAB_RELAY_V4, LAB_RELAY_V6 },
                 { LAB_ISP0_V4, LAB_ISP0_V6 } };
         const char *how = same ? "same" : "new";
         g_autofree char *v4 = g_strdup_printf("%s %s %s", kind, how, seen[around][0]);
         g_autofree char *v6 = g_strdup_printf("%s %s %s", kind, how, seen[around][1]);
-        bool holds = program_said(program, v4) && program_said(program, v6);
+        bool holds = script_said(script, v4) && script_said(script, v6);
 
         if (holds)
                 show(demo, true, claim, "%s %s, the internet saw %s, %s", how, kind,
                         seen[around][0], seen[around][1]);
         else
-                show(demo, false, claim, "%s", program_words(program));
+                show(demo, false, claim, "%s", script_words(script));
 }
 
 /* The answer of AddProcess, in the order of the interface's text. */
-static void show_counts(Demo *demo, GVariant *reply, const Choice *choice) {
-        static const char *const keys[] = { "sockets-marked", "sockets-reconnected",
-                "sockets-reset", "sockets-left" };
-        g_autoptr(GVariant) answer = g_variant_get_child_value(reply, 0);
-        unsigned counts[G_N_ELEMENTS(keys)] = { 0 };
+static void show_counts(Demo *demo, GVariant *answer, const Choice *choice) {
+        unsigned counts[] = { split_number(answer, "sockets-marked"),
+                split_number(answer, "sockets-reconnected"), split_number(answer, "sockets-reset"),
+                split_number(answer, "sockets-left") };
 
-        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
-                (void)g_variant_lookup(answer, keys[i], "u", &counts[i]);
         show(demo, memcmp(counts, choice->counts, sizeof(counts)) == 0, "the answer tells as much",
                 "%u marked, %u connected again, %u cut, %u left", counts[0], counts[1], counts[2],
                 counts[3]);
 }
 
-static void show_back(Demo *demo, Program *program, const Choice *choice) {
-        g_autofree char *arguments =
-                g_strdup_printf("(uint32 %d, {'sockets': <'reset'>})", program_pid(program));
-
-        if (!demo->by_bpf && choice->cuts_tcp) {
-                show_limit("RemoveProcess: brings those back, too");
-                return;
-        }
-        g_variant_unref(call(demo, "RemoveProcess", arguments));
-        program_ask(program);
-        show_sockets(demo, program, "RemoveProcess: back in the tunnel", "tcp", !choice->cuts_tcp,
-                false);
-}
-
 static void show_choice(Demo *demo, const Choice *choice) {
-        g_autoptr(Program) program = program_start(
+        g_autoptr(Script) script = script_start(
                 PROGRAM " connections " PROGRAM_TALK_PORT " " LAB_INTERNET_V4 " " LAB_INTERNET_V6);
         g_autofree char *heading = g_strdup_printf(
                 "AddProcess of a running Python program, sockets: %s", choice->sockets);
-        g_autofree char *arguments = g_strdup_printf(
-                "(uint32 %d, {'sockets': <'%s'>})", program_pid(program), choice->sockets);
-        g_autoptr(GVariant) reply = NULL;
+        g_autofree char *options = g_strdup_printf("'sockets': <'%s'>", choice->sockets);
+        g_autoptr(GVariant) answer = NULL;
 
         show_heading(heading);
-        program_ask(program);
-        show_sockets(demo, program, "before, it is in the tunnel", "tcp", true, false);
-        reply = call(demo, "AddProcess", arguments);
-        program_ask(program);
-        show_sockets(demo, program, choice->tcp, "tcp", !choice->cuts_tcp, choice->cuts_tcp);
-        show_sockets(demo, program, choice->udp, "udp", true, choice->moves_udp);
-        show_counts(demo, reply, choice);
-        show_back(demo, program, choice);
+        script_ask(script);
+        show_sockets(demo, script, "before, it is in the tunnel", "tcp", true, false);
+        answer = split_exclude(demo->client, script_pid(script), options);
+        script_ask(script);
+        show_sockets(demo, script, choice->tcp, "tcp", !choice->cuts_tcp, choice->cuts_tcp);
+        show_sockets(demo, script, choice->udp, "udp", true, choice->moves_udp);
+        show_counts(demo, answer, choice);
+        g_variant_unref(split_include(demo->client, script_pid(script), "'sockets': <'reset'>"));
+        script_ask(script);
+        show_sockets(
+                demo, script, "RemoveProcess: back in the tunnel", "tcp", !choice->cuts_tcp, false);
 }
 
 static void show_moves(Demo *demo) {
@@ -183,11 +146,11 @@ static void show_container(Demo *demo) {
                 demo, "before: through the relay (IPv4)", "ip netns exec box " CURL4, LAB_RELAY_V4);
         show_seen(
                 demo, "before: through the relay (IPv6)", "ip netns exec box " CURL6, LAB_RELAY_V6);
-        g_variant_unref(call(demo, "AddSelectors", "([('interface', 'br0')], @a{sv} {})"));
+        split_do(demo->client, "AddSelectors", "([('interface', 'br0')], @a{sv} {})");
         show_seen(demo, "then by the ISP (IPv4)", "ip netns exec box " CURL4, LAB_ISP0_V4);
         show_seen(demo, "then by the ISP (IPv6)", "ip netns exec box " CURL6, LAB_ISP0_V6);
         show_seen(demo, "all else still through the relay", CURL4, LAB_RELAY_V4);
-        g_variant_unref(call(demo, "RemoveSelectors", "([('interface', 'br0')], @a{sv} {})"));
+        split_do(demo->client, "RemoveSelectors", "([('interface', 'br0')], @a{sv} {})");
 }
 
 /* --- the service is killed --- */
@@ -217,24 +180,24 @@ static void show_ways(Demo *demo, Capture *captures[N_LINES]) {
 static void show_killed_service(Demo *demo) {
         static const LabSpace spaces[] = { LAB_ISP0, LAB_ISP1, LAB_RELAY };
         Capture *captures[N_LINES] = { NULL };
-        g_autoptr(Program) around = NULL, through = NULL;
+        g_autoptr(Script) around = NULL, through = NULL;
         pid_t pid;
 
         show_heading("The service is killed while an excluded program and another one send");
         for (int i = 0; i < N_LINES; i++)
                 CHECK_OK(capture_start(demo->lab, spaces[i], "world", &captures[i]));
-        around = program_start("talpid-exclude " PROGRAM " traffic " SECOND_V4 " " SECOND_V6);
-        through = program_start(PROGRAM " traffic " LAB_INTERNET_V4 " " LAB_INTERNET_V6);
-        program_wait(around);
-        program_wait(through);
+        around = script_start("talpid-exclude " PROGRAM " traffic " SECOND_V4 " " SECOND_V6);
+        through = script_start(PROGRAM " traffic " LAB_INTERNET_V4 " " LAB_INTERNET_V6);
+        script_wait(around);
+        script_wait(through);
         pid = client_kill_service(demo->client);
         show(demo, pid > 0, "SIGKILL", "to process %d", (int)pid);
         show_answer(demo, "new connections of others take the relay", AF_INET, LAB_RELAY_V4);
         show(demo, client_wait_for_entry(demo->client, "Tunnel", "device", "wg0"),
                 "back at the next call, and knows its tunnel", "Tunnel: wg0");
         show_seen(demo, "and takes programs out again", "talpid-exclude " CURL_SECOND, LAB_ISP0_V4);
-        around = program_free(around);
-        through = program_free(through);
+        around = script_free(around);
+        through = script_free(through);
         show_ways(demo, captures);
         for (int i = 0; i < N_LINES; i++)
                 captures[i] = capture_stop(captures[i]);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Somebody's program, program.py, that runs while the demo goes on.
+ * Somebody's script, program.py, that runs while the demo goes on.
  *
- * The caller owns the Program; it ends with program_free(). It is asked by a
+ * The caller owns the Script; it ends with script_free(). It is asked by a
  * line, and answers with lines, see there.
  */
 
@@ -15,26 +15,26 @@
 #define PROGRAM "/usr/bin/python3 " SOURCE_DIR "/tests/machine/demo/program.py"
 #define PROGRAM_TALK_PORT "1007" /* INTERNET_TALK_PORT */
 
-typedef struct Program Program;
+typedef struct Script Script;
 
 /* Words are separated by spaces. */
-Program *program_start(const char *command);
+Script *script_start(const char *command);
 
 /* Kills it, and waits for its end. NULL is fine. Return: NULL. */
-Program *program_free(Program *program);
+Script *script_free(Script *script);
 
-int program_pid(Program *program);
+int script_pid(Script *script);
 
 /* Waits for its first line. */
-void program_wait(Program *program);
+void script_wait(Script *script);
 
 /* Asks it by a line, and waits for a line from each of its four sockets. */
-void program_ask(Program *program);
+void script_ask(Script *script);
 
 /* Whether one of those lines is @line. */
-bool program_said(Program *program, const char *line);
+bool script_said(Script *script, const char *line);
 
 /* All of them, for people; borrowed until the next question. */
-const char *program_words(Program *program);
+const char *script_words(Script *script);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Program, program_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Script, script_free)
