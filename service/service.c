@@ -46,6 +46,7 @@ typedef struct Service {
         Engine *engine;
         SplitController *split;
         char state_path[PATH_SIZE], permanent_path[PATH_SIZE], restored_path[PATH_SIZE];
+        char taken_path[PATH_SIZE];
         Authority *authority;
         PendingCalls *pending;
         Owners *owners;
@@ -251,6 +252,7 @@ static int build_split(Service *service, const Settings *settings) {
                 .userdata = service,
                 .has_filter = service->nftables != NULL,
                 .state_path = service->state_path,
+                .taken_path = service->taken_path,
                 .restored_path = service->restored_path,
         };
         int r;
@@ -260,6 +262,7 @@ static int build_split(Service *service, const Settings *settings) {
                         service->permanent_path, PATH_SIZE, "%s/split", settings->state_directory);
                 config.permanent_path = service->permanent_path;
         }
+        (void)snprintf(service->taken_path, PATH_SIZE, "%s/taken", settings->directory);
         (void)snprintf(service->restored_path, PATH_SIZE, "%s/restored", settings->directory);
 
         r = split_controller_new(&config, &service->split);

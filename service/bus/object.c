@@ -3,8 +3,8 @@
 #include "service/bus/object.h"
 
 #include <stdio.h>
-#include <time.h>
 
+#include "backends/base/clock.h"
 #include "service/bus/errors.h"
 
 Owner object_owner(sd_bus_message *message, uid_t uid, Lifetime lifetime) {
@@ -51,10 +51,7 @@ int object_send_list(sd_bus_message *reply, int r, sd_bus_error *error) {
 
 /* Microseconds since the machine started: nobody changes something a million times a second. */
 uint64_t object_first_serial(void) {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_BOOTTIME, &now); /* cannot fail for this clock */
-        return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+        return clock_boot_now();
 }
 
 int object_get_version(sd_bus *bus, const char *path, const char *interface, const char *property,

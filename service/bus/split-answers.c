@@ -23,6 +23,8 @@ int split_answers_append_member(sd_bus_message *message, const SplitMember *memb
                 r = append_text(message, "group", member->group);
         if (r >= 0 && member->executable[0])
                 r = append_text(message, "executable", member->executable);
+        if (r >= 0 && full && member->since_usec)
+                r = sd_bus_message_append(message, "{sv}", "since", "t", member->since_usec);
         if (r >= 0 && full)
                 r = append_text(
                         message, "by", selector ? selector_kind_name(selector->kind) : "process");

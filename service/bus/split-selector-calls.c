@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/base/clock.h"
 #include "polkit/actions.h"
 #include "service/bus/errors.h"
 #include "service/bus/split-answers.h"
@@ -93,6 +94,7 @@ static int handle_change(const SplitObjectConfig *config, sd_bus_message *messag
         IntentChange *change, bool permanent, sd_bus_error *error) {
         const char *member = sd_bus_message_get_member(message);
         Refusal why = { .code = REFUSAL_NONE };
+        const uint64_t now = clock_real_now();
         const char *action;
         SplitDetails details;
         Selector *selector;
@@ -102,6 +104,7 @@ static int handle_change(const SplitObjectConfig *config, sd_bus_message *messag
                 r = split_controller_check_permanent(config->controller, &why);
         ARRAY_FOREACH(selector, &change->selectors) {
                 selector->permanent = permanent;
+                selector->since_usec = now;
         }
         if (r >= 0)
                 r = engine_check(config->parts.engine, change, &why);

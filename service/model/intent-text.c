@@ -3,6 +3,7 @@
 #include "service/model/intent-text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,8 +64,10 @@ static void write_split(FILE *out, const Split *split) {
                 (void)fprintf(out, "split disabled=%d mode=%s dns=%s\n", split->disabled,
                         split_mode_name(split->mode), split_dns_name(split->dns));
         ARRAY_FOREACH(selector, &split->selectors) {
-                (void)fprintf(out, "selector owner=%u permanent=%d uid=%u kind=%s", selector->owner,
-                        selector->permanent, selector->uid, selector_kind_name(selector->kind));
+                (void)fprintf(out,
+                        "selector owner=%u permanent=%d uid=%u since=%" PRIu64 " kind=%s",
+                        selector->owner, selector->permanent, selector->uid, selector->since_usec,
+                        selector_kind_name(selector->kind));
                 write_escaped(out, "value", selector->value);
                 (void)fputc('\n', out);
         }
@@ -137,6 +140,17 @@ static int read_number(const char *line, const char *key, uint32_t max, uint32_t
                 return -EBADMSG;
         *ret = (uint32_t)value;
         return 0;
+}
+
+/* Microseconds. */
+static int read_time(const char *line, const char *key, uint64_t *ret) {
+        char text[24], *end;
+
+        if (read_text(line, key, text, sizeof(text)) < 0 || text[0] < '0' || text[0] > '9')
+                return -EBADMSG;
+        errno = 0;
+        *ret = strtoull(text, &end, 10);
+        return errno || *end ? -EBADMSG : 0;
 }
 
 static int read_flag(const char *line, const char *key, bool *ret) {
@@ -304,12 +318,14 @@ static int parse_selector(const char *line, Intent *intent) {
         char kind[16], value[SELECTOR_VALUE_MAX];
         Selector selector;
         uint32_t owner, uid;
+        uint64_t since_usec;
         bool permanent;
 
         if (intent->split.selectors.n >= SPLIT_ITEMS_MAX ||
                 read_owner_index(line, intent, &owner) < 0 ||
                 read_flag(line, "permanent", &permanent) < 0 ||
                 read_number(line, "uid", UINT32_MAX, &uid) < 0 ||
+                read_time(line, "since", &since_usec) < 0 ||
                 read_text(line, "kind", kind, sizeof(kind)) < 0 ||
                 read_escaped(line, "value", value, sizeof(value)) < 0 ||
                 selector_parse(kind, value, uid, &selector, NULL) < 0)
@@ -319,6 +335,7 @@ static int parse_selector(const char *line, Intent *intent) {
                 return -EBADMSG;
         selector.owner = owner;
         selector.permanent = permanent;
+        selector.since_usec = since_usec;
         return array_append(&intent->split.selectors, &selector) ? 0 : -ENOMEM;
 }
 

@@ -54,7 +54,8 @@ typedef struct Selector {
         uint32_t uid;                   /* USER: whom; UNIT: whose manager, 0 the system's */
         Prefix prefix;                  /* NETWORK */
         bool permanent;                 /* restored after a reboot */
-        uint32_t owner;                 /* index into Intent.owners */
+        uint64_t since_usec; /* CLOCK_REALTIME of its adding, when it was first asked for */
+        uint32_t owner;      /* index into Intent.owners */
 } Selector;
 
 /*

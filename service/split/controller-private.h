@@ -6,16 +6,18 @@
  */
 
 #include "service/split/controller.h"
+#include "service/split/taken.h"
 
 struct SplitController {
         SplitControllerConfig config;
         SplitObserver observer;
         sd_event_source *sync_source;
-        Intent seen;                   /* owners and split as they were at the last sync */
-        Intent permanent;              /* as saved */
-        Split kept;                    /* settings that are permanent; its lists are not used */
-        Array followed;                /* of GroupPlace, sorted: id is not used */
-        char reason[REFUSAL_TEXT_MAX]; /* why not a better mechanism */
+        Intent seen;      /* owners and split as they were at the last sync */
+        Intent permanent; /* as saved */
+        Split kept;       /* settings that are permanent; its lists are not used */
+        Taken *taken;
+        Array followed;                          /* of GroupPlace, sorted: id is not used */
+        char reason[REFUSAL_TEXT_MAX];           /* why not a better mechanism */
         char unavailable[REFUSAL_TEXT_MAX + 64]; /* the same, where it is none */
         const char *told_mechanism;              /* as signals and properties said last */
         const SplitProcesses *left;              /* whose groups were left for those of another */

@@ -11,6 +11,7 @@
 #include "service/split/change.h"
 #include "service/split/controller-private.h"
 #include "service/split/groups.h"
+#include "service/split/members.h"
 #include "service/split/requests.h"
 #include "service/split/restore.h"
 
@@ -149,6 +150,7 @@ int split_controller_start(SplitController *controller) {
         ARRAY_FOREACH(place, &missing) {
                 change_carry_group(controller, controller->config.other, place->path);
         }
+        members_forget_ended(controller);
         controller_sync_later(controller);
         return restore_once(controller);
 }
@@ -172,6 +174,9 @@ int split_controller_new(const SplitControllerConfig *config, SplitController **
         controller->left_places = ARRAY_INIT(GroupPlace);
         controller->told_mechanism = config->mechanism;
         change_set_reason(controller, config->reason ? config->reason : "");
+        r = taken_new(config->taken_path, &controller->taken);
+        if (r < 0)
+                return r;
 
         r = sd_event_add_defer(config->event, &controller->sync_source, on_sync, controller);
         if (r < 0)
@@ -196,6 +201,7 @@ SplitController *split_controller_free(SplitController *controller) {
         split_clear(&controller->kept);
         array_clear(&controller->followed);
         array_clear(&controller->left_places);
+        taken_free(controller->taken);
         free(controller);
         return NULL;
 }

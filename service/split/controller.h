@@ -30,6 +30,7 @@ typedef struct SplitMember {
         char group[GROUP_PATH_MAX];
         const Selector *selector; /* NULL: taken out by itself, or by its parent */
         char executable[PATH_MAX];
+        uint64_t since_usec; /* CLOCK_REALTIME; 0: not known */
 } SplitMember;
 
 typedef struct SplitObserver {
@@ -62,6 +63,7 @@ typedef struct SplitControllerConfig {
 
         bool has_filter;            /* a firewall backend: selectors of kind interface */
         const char *state_path;     /* the engine's; NULL: none */
+        const char *taken_path;     /* see taken.h; NULL: none */
         const char *permanent_path; /* NULL: nothing outlives the machine */
         const char *restored_path;  /* its presence: that has been read since the start */
 } SplitControllerConfig;

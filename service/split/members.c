@@ -4,10 +4,85 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "backends/base/clock.h"
 #include "backends/base/log.h"
 #include "service/split/controller-private.h"
 #include "service/split/groups.h"
+
+/* Since when */
+
+static int compare_pids(const void *a, const void *b) {
+        pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+static void list_of(
+        const SplitController *controller, const SplitProcesses *processes, Array *pids) {
+        const SplitGroup *group = NULL;
+
+        while ((group = split_next_group(controller_split(controller), group)))
+                (void)processes->list_members(group->path, pids, processes->userdata);
+        if (array_sort(pids, compare_pids) < 0)
+                array_clear(pids);
+}
+
+void members_list(const SplitController *controller, Array *pids) {
+        list_of(controller, controller->config.processes, pids);
+}
+
+void members_forget_ended(SplitController *controller) {
+        CLEANUP(array_clear) Array pids = ARRAY_INIT(pid_t);
+
+        if (!controller->config.processes)
+                return;
+        list_of(controller, controller->config.processes, &pids);
+        if (controller->config.other) /* they may not have been carried over yet */
+                list_of(controller, controller->config.other, &pids);
+        taken_keep(controller->taken, &pids);
+}
+
+void members_note(SplitController *controller, const Array *pids, const Array *before) {
+        const SplitProcesses *processes = controller->config.processes;
+        const uint64_t now = clock_real_now();
+        const pid_t *pid;
+
+        ARRAY_FOREACH(pid, pids) {
+                CLEANUP(split_process_clear) SplitProcess process = SPLIT_PROCESS_NONE;
+
+                if (array_search(before, pid, compare_pids, NULL) ||
+                        processes->open((uint32_t)*pid, &process, processes->userdata) < 0)
+                        continue;
+                if (taken_is_full(controller->taken))
+                        members_forget_ended(controller);
+                taken_note(controller->taken, *pid, process.start_time, now);
+        }
+}
+
+/* Microseconds of CLOCK_REALTIME, as far as ticks of the clock tell. */
+static uint64_t time_of_start(const SplitProcess *process) {
+        uint64_t usec = process->start_time * (USEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+
+        return clock_real_now() - clock_boot_now() + usec;
+}
+
+/* Who was born outside is so from its start. */
+static uint64_t since_of(
+        const SplitController *controller, const SplitProcess *process, const Selector *selector) {
+        uint64_t noted;
+
+        if (selector) {
+                uint64_t start = time_of_start(process);
+
+                return start > selector->since_usec ? start : selector->since_usec;
+        }
+        noted = taken_find(controller->taken, process->pid, process->start_time);
+        if (noted)
+                return noted;
+        return taken_is_complete(controller->taken) ? time_of_start(process) : 0;
+}
 
 /* Telling */
 
@@ -15,7 +90,10 @@ static void fill_member(SplitController *controller, const SplitProcess *process
         const Selector *selector, SplitMember *ret) {
         const SplitProcesses *processes = controller->config.processes;
 
-        *ret = (SplitMember){ .pid = process->pid, .uid = process->uid, .selector = selector };
+        *ret = (SplitMember){ .pid = process->pid,
+                .uid = process->uid,
+                .selector = selector,
+                .since_usec = since_of(controller, process, selector) };
         (void)snprintf(ret->group, sizeof(ret->group), "%s", group);
         processes->read_executable(process, ret->executable, processes->userdata);
 }
@@ -93,12 +171,6 @@ int members_bring_back_of(SplitController *controller, const char *path, uid_t u
 }
 
 /* Listing */
-
-static int compare_pids(const void *a, const void *b) {
-        pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
-
-        return (x > y) - (x < y);
-}
 
 static int visit_group(SplitController *controller, const char *path, const Selector *selector,
         Array *seen, SplitVisit visit, void *userdata) {

@@ -7,6 +7,15 @@
 
 #include "service/split/controller.h"
 
+/* The pid_t of all that are in groups of ours, sorted; none without memory. */
+void members_list(const SplitController *controller, Array *pids);
+
+/* Remembers that those of @pids that were not among @before (sorted) were moved just now. */
+void members_note(SplitController *controller, const Array *pids, const Array *before);
+
+/* Once at the start: who left or ended while nobody looked. */
+void members_forget_ended(SplitController *controller);
+
 void members_tell_excluded(
         SplitController *controller, const SplitProcess *process, const char *group);
 

@@ -9,6 +9,7 @@
 #include "backends/base/log.h"
 #include "service/split/controller-private.h"
 #include "service/split/groups.h"
+#include "service/split/members.h"
 #include "service/split/requests.h"
 
 static bool has_owner(const SplitController *controller, const char *path, const Owner *owner) {
@@ -150,11 +151,13 @@ static void move(Request *request) {
                         ((const GroupPlace *)array_at(&places, 0))->path);
         if (r >= 0)
                 r = mark_late_groups(request, &places);
-        if (r < 0)
+        if (r < 0) {
                 request->result =
                         request_refuse_fault(request->asked.process.pid, r, &fault, &request->why);
-        else
-                request_sweep(request);
+                return;
+        }
+        members_note(request->controller, &request->pids, &request->inside);
+        request_sweep(request);
 }
 
 static int start(Request *request, Refusal *why);

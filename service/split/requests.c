@@ -21,12 +21,10 @@ bool requests_are_at(const SplitController *controller, const char *path) {
 static bool is_at_limit(SplitController *controller, uid_t uid) {
         CLEANUP(array_clear) Array pids = ARRAY_INIT(pid_t);
         const SplitProcesses *processes = controller->config.processes;
-        const SplitGroup *group = NULL;
         const pid_t *pid;
         size_t n = 0;
 
-        while ((group = split_next_group(controller_split(controller), group)))
-                (void)processes->list_members(group->path, &pids, processes->userdata);
+        members_list(controller, &pids);
         if (pids.n < SPLIT_PROCESSES_PER_USER_MAX)
                 return false;
         ARRAY_FOREACH(pid, &pids) {

@@ -5,86 +5,12 @@
  * polkitd, a network namespace.
  */
 
-#include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <gio/gunixfdlist.h>
-
-#include "tests/bus/service-fixture.h"
-
-#define NOT_SUPPORTED "org.freedesktop.DBus.Error.NotSupported"
-#define UNKNOWN_PID "org.freedesktop.DBus.Error.UnixProcessIdUnknown"
-#define NO_SUCH_SELECTOR "org.talpid.Error.NoSuchSelector"
-#define UNAVAILABLE "org.talpid.Error.BackendUnavailable"
-#define NEEDS_PASSWORD "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
-
-/* What the .policy says of somebody who sits at the machine: own programs alone. */
-#define OWN_ONLY                                                                                   \
-        "polkit.addRule(function(a, s) { return a.id == 'org.talpid.SplitTunnel.exclude-own' ? "   \
-        "polkit.Result.YES : polkit.Result.NO; });"
-
-static GVariant *try_call(
-        BusClient *client, const char *member, const char *arguments, GError **error) {
-        GVariant *value = NULL;
-
-        if (arguments) {
-                value = g_variant_parse(NULL, arguments, NULL, NULL, NULL);
-                g_assert_nonnull(value);
-        }
-        return bus_client_call(
-                client, SPLIT_NAME, SPLIT_PATH, SPLIT_NAME, member, value, BUS_CALL_PLAIN, error);
-}
-
-/* The printed reply. */
-static char *ask(BusClient *client, const char *member, const char *arguments) {
-        g_autoptr(GVariant) reply = NULL;
-        g_autoptr(GError) error = NULL;
-
-        reply = try_call(client, member, arguments, &error);
-        if (!reply)
-                g_error("%s%s: %s", member, arguments ? arguments : "()", error->message);
-        return g_variant_print(reply, FALSE);
-}
-
-static void call(BusClient *client, const char *member, const char *arguments) {
-        g_free(ask(client, member, arguments));
-}
-
-static void fails(BusClient *client, const char *member, const char *arguments,
-        const char *error_name, const char *says) {
-        g_autoptr(GVariant) reply = NULL;
-        g_autoptr(GError) error = NULL;
-        g_autofree char *name = NULL;
-
-        reply = try_call(client, member, arguments, &error);
-        if (reply)
-                g_error("%s%s succeeded", member, arguments ? arguments : "()");
-        name = g_dbus_error_get_remote_error(error);
-        if (g_strcmp0(name, error_name) != 0 || (says && !strstr(error->message, says)))
-                g_error("%s%s: %s; expected %s with \"%s\"", member, arguments ? arguments : "()",
-                        error->message, error_name, says ? says : "");
-}
-
-static char *get(BusClient *client, const char *property) {
-        g_autoptr(GVariant) reply = NULL;
-        g_autoptr(GError) error = NULL;
-
-        reply = bus_client_call(client, SPLIT_NAME, SPLIT_PATH, "org.freedesktop.DBus.Properties",
-                "Get", g_variant_new("(ss)", SPLIT_NAME, property), BUS_CALL_PLAIN, &error);
-        g_assert_no_error(error);
-        return g_variant_print(reply, FALSE);
-}
-
-static void assert_get(BusClient *client, const char *property, const char *expected) {
-        g_autofree char *value = get(client, property);
-
-        g_assert_cmpstr(value, ==, expected);
-}
+#include "tests/bus/split-client.h"
 
 static void assert_selectors(BusClient *client, const char *part, bool there) {
-        g_autofree char *listed = ask(client, "ListSelectors", NULL);
+        g_autofree char *listed = split_ask(client, "ListSelectors", NULL);
 
         if ((strstr(listed, part) != NULL) != there)
                 g_error("\"%s\" %s in %s", part, there ? "is not" : "is", listed);
@@ -99,32 +25,33 @@ static void test_selectors_come_and_go(void) {
         if (!service_set_up(&s, ALL_YES, NULL))
                 return;
         before = kernel_state();
-        call(s.alice, "AddSelectors",
+        split_call(s.alice, "AddSelectors",
                 "([('user', 'root'), ('network', '203.0.113.0/24')], @a{sv} {})");
         rules = run("ip -4 rule");
         g_assert_nonnull(strstr(rules, "uidrange 0-0"));
         g_assert_nonnull(strstr(rules, "203.0.113.0/24"));
         assert_selectors(
                 s.alice, "('user', '0', {'state': <'active'>, 'owner-uid': <uint32 64001>", true);
-        call(s.alice, "AddSelectors", "([('user', '0')], @a{sv} {})"); /* the same is no error */
+        split_call(
+                s.alice, "AddSelectors", "([('user', '0')], @a{sv} {})"); /* the same is no error */
 
-        call(s.alice, "SetSelectors", "([('user', '64002')], @a{sv} {})");
+        split_call(s.alice, "SetSelectors", "([('user', '64002')], @a{sv} {})");
         assert_selectors(s.alice, "'network'", false);
         assert_selectors(s.alice, "('user', '64002'", true);
         assert_selectors(s.root, "('user', '64002'", true);
 
-        call(s.root, "AddSelectors", "([('interface', 'v0')], @a{sv} {})");
+        split_call(s.root, "AddSelectors", "([('interface', 'v0')], @a{sv} {})");
         assert_selectors(s.alice, "'interface'", false); /* not hers */
-        fails(s.alice, "RemoveSelectors", "([('interface', 'v0')], @a{sv} {})", NO_SUCH_SELECTOR,
-                "v0");
-        call(s.alice, "RemoveSelectors", "([('interface', 'v0')], {'all': <true>})");
+        split_fails(s.alice, "RemoveSelectors", "([('interface', 'v0')], @a{sv} {})",
+                NO_SUCH_SELECTOR, "v0");
+        split_call(s.alice, "RemoveSelectors", "([('interface', 'v0')], {'all': <true>})");
 
         /* All or nothing. */
-        between = ask(s.alice, "ListSelectors", NULL);
-        fails(s.alice, "RemoveSelectors", "([('user', '64002'), ('user', '7')], @a{sv} {})",
+        between = split_ask(s.alice, "ListSelectors", NULL);
+        split_fails(s.alice, "RemoveSelectors", "([('user', '64002'), ('user', '7')], @a{sv} {})",
                 NO_SUCH_SELECTOR, "'7'");
         assert_selectors(s.alice, "('user', '64002'", true);
-        call(s.alice, "RemoveSelectors", "([('user', '64002')], @a{sv} {})");
+        split_call(s.alice, "RemoveSelectors", "([('user', '64002')], @a{sv} {})");
         after = kernel_state();
         g_assert_cmpstr(after, ==, before);
         service_tear_down(&s);
@@ -135,17 +62,17 @@ static void test_settings(void) {
 
         if (!service_set_up(&s, ALL_YES, NULL))
                 return;
-        assert_get(s.alice, "Version", "(<uint32 1>,)");
-        assert_get(s.alice, "Enabled", "(<true>,)");
-        assert_get(s.alice, "Mode", "(<'exclude'>,)");
-        assert_get(s.alice, "Dns", "(<'system'>,)");
-        assert_get(s.alice, "ProcessCount", "(<uint32 0>,)");
-        call(s.alice, "SetDns", "('tunnel', @a{sv} {})");
-        call(s.alice, "SetEnabled", "(false, @a{sv} {})");
-        call(s.alice, "SetMode", "('include', @a{sv} {})");
-        assert_get(s.alice, "Enabled", "(<false>,)");
-        assert_get(s.alice, "Mode", "(<'include'>,)");
-        assert_get(s.alice, "Dns", "(<'tunnel'>,)");
+        split_assert_property(s.alice, "Version", "(<uint32 1>,)");
+        split_assert_property(s.alice, "Enabled", "(<true>,)");
+        split_assert_property(s.alice, "Mode", "(<'exclude'>,)");
+        split_assert_property(s.alice, "Dns", "(<'system'>,)");
+        split_assert_property(s.alice, "ProcessCount", "(<uint32 0>,)");
+        split_call(s.alice, "SetDns", "('tunnel', @a{sv} {})");
+        split_call(s.alice, "SetEnabled", "(false, @a{sv} {})");
+        split_call(s.alice, "SetMode", "('include', @a{sv} {})");
+        split_assert_property(s.alice, "Enabled", "(<false>,)");
+        split_assert_property(s.alice, "Mode", "(<'include'>,)");
+        split_assert_property(s.alice, "Dns", "(<'tunnel'>,)");
         service_tear_down(&s);
 }
 
@@ -156,11 +83,11 @@ static void test_lifetimes(void) {
         if (!service_set_up(&s, ALL_YES, NULL))
                 return;
         client = bus_client_new(s.bus, BUS_UID_ALICE);
-        call(client, "AddSelectors", "([('user', '1')], {'lifetime': <'client'>})");
-        call(client, "AddSelectors", "([('user', '2')], @a{sv} {})");
-        call(client, "AddSelectors", "([('user', '3')], {'lifetime': <'permanent'>})");
-        call(client, "SetDns", "('tunnel', {'lifetime': <'permanent'>})");
-        call(client, "SetMode", "('exclude', {'lifetime': <'boot'>})");
+        split_call(client, "AddSelectors", "([('user', '1')], {'lifetime': <'client'>})");
+        split_call(client, "AddSelectors", "([('user', '2')], @a{sv} {})");
+        split_call(client, "AddSelectors", "([('user', '3')], {'lifetime': <'permanent'>})");
+        split_call(client, "SetDns", "('tunnel', {'lifetime': <'permanent'>})");
+        split_call(client, "SetMode", "('exclude', {'lifetime': <'boot'>})");
         assert_selectors(s.alice, "'lifetime': <'permanent'>", true);
 
         service_crash(&s);
@@ -170,7 +97,7 @@ static void test_lifetimes(void) {
 
         bus_client_free(client);
         for (;;) {
-                g_autofree char *listed = ask(s.alice, "ListSelectors", NULL);
+                g_autofree char *listed = split_ask(s.alice, "ListSelectors", NULL);
 
                 if (!strstr(listed, "('user', '1'"))
                         break;
@@ -182,17 +109,17 @@ static void test_lifetimes(void) {
         g_free(run("rm -f %s/state %s/bus %s/restored", s.directory, s.directory, s.directory));
         service_start(&s, NULL);
         for (;;) {
-                g_autofree char *listed = ask(s.alice, "ListSelectors", NULL);
+                g_autofree char *listed = split_ask(s.alice, "ListSelectors", NULL);
 
                 if (strstr(listed, "('user', '3'"))
                         break;
         }
         assert_selectors(s.alice, "('user', '2'", false);
-        assert_get(s.alice, "Dns", "(<'tunnel'>,)");
+        split_assert_property(s.alice, "Dns", "(<'tunnel'>,)");
 
         /* Removed for good, whatever the file said. */
-        call(s.alice, "RemoveSelectors", "([('user', '3')], @a{sv} {})");
-        call(s.alice, "SetDns", "('system', {'lifetime': <'permanent'>})");
+        split_call(s.alice, "RemoveSelectors", "([('user', '3')], @a{sv} {})");
+        split_call(s.alice, "SetDns", "('system', {'lifetime': <'permanent'>})");
         service_crash(&s);
         g_free(run("rm -f %s/state %s/bus %s/restored", s.directory, s.directory, s.directory));
         service_start(&s, NULL);
@@ -209,9 +136,10 @@ static void test_limit_of_selectors(void) {
         for (int i = 0; i < 1024; i++)
                 g_string_append_printf(many, "%s('cgroup', 'x/%d')", i ? "," : "", i);
         g_string_append(many, "], @a{sv} {})");
-        call(s.alice, "AddSelectors", many->str);
-        fails(s.alice, "AddSelectors", "([('user', '5')], @a{sv} {})", LIMITS_EXCEEDED, "1024");
-        call(s.root, "AddSelectors", "([('user', '5')], @a{sv} {})");
+        split_call(s.alice, "AddSelectors", many->str);
+        split_fails(
+                s.alice, "AddSelectors", "([('user', '5')], @a{sv} {})", LIMITS_EXCEEDED, "1024");
+        split_call(s.root, "AddSelectors", "([('user', '5')], @a{sv} {})");
         service_tear_down(&s);
 }
 
@@ -266,7 +194,8 @@ static void test_refuses_junk(void) {
                 return;
         before = kernel_state();
         for (size_t i = 0; i < G_N_ELEMENTS(junk); i++)
-                fails(s.alice, junk[i].member, junk[i].arguments, junk[i].error, junk[i].says);
+                split_fails(
+                        s.alice, junk[i].member, junk[i].arguments, junk[i].error, junk[i].says);
         after = kernel_state();
         g_assert_cmpstr(after, ==, before);
         service_tear_down(&s);
@@ -299,7 +228,6 @@ static char *arguments_of(const char *member, unsigned pid) {
 
 static void check_denied(const char *rules, const char *error_name) {
         g_autofree char *xml = NULL, *before = NULL, *after = NULL, *listed = NULL, *later = NULL;
-        g_autofree char *available = NULL;
         g_autoptr(GDBusNodeInfo) node = NULL;
         g_autoptr(GError) error = NULL;
         GDBusInterfaceInfo *interface;
@@ -312,11 +240,9 @@ static void check_denied(const char *rules, const char *error_name) {
         node = g_dbus_node_info_new_for_xml(xml, &error);
         g_assert_no_error(error);
         interface = g_dbus_node_info_lookup_interface(node, SPLIT_NAME);
-        available = get(s.root, "Available");
-
-        call(s.root, "AddSelectors", "([('user', '2')], @a{sv} {})");
+        split_call(s.root, "AddSelectors", "([('user', '2')], @a{sv} {})");
         before = kernel_state();
-        listed = ask(s.root, "ListSelectors", NULL);
+        listed = split_ask(s.root, "ListSelectors", NULL);
         for (size_t i = 0; interface->methods[i]; i++) {
                 const char *member = interface->methods[i]->name;
                 g_autofree char *arguments = NULL;
@@ -325,15 +251,15 @@ static void check_denied(const char *rules, const char *error_name) {
                 if (g_strv_contains(open_methods, member) || g_str_has_suffix(member, "Fd"))
                         continue;
                 arguments = arguments_of(member, (unsigned)bus_client_get_pid(s.alice));
-                fails(s.alice, member, arguments,
-                        of_process && strstr(available, "false") ? UNAVAILABLE : error_name, NULL);
+                split_fails(
+                        s.alice, member, arguments, of_process ? UNAVAILABLE : error_name, NULL);
         }
-        fails(s.alice, "ListProcesses", "({'all': <true>},)", error_name, NULL);
+        split_fails(s.alice, "ListProcesses", "({'all': <true>},)", error_name, NULL);
         after = kernel_state();
-        later = ask(s.root, "ListSelectors", NULL);
+        later = split_ask(s.root, "ListSelectors", NULL);
         g_assert_cmpstr(after, ==, before);
         g_assert_cmpstr(later, ==, listed);
-        call(s.root, "RemoveSelectors", "([('user', '2')], @a{sv} {})");
+        split_call(s.root, "RemoveSelectors", "([('user', '2')], @a{sv} {})");
         service_tear_down(&s);
 }
 
@@ -354,15 +280,15 @@ static void test_own_units_are_ones_own(void) {
 
         if (!service_set_up(&s, OWN_ONLY, NULL))
                 return;
-        call(s.alice, "AddSelectors", "([('unit', 'firefox.service')], @a{sv} {})");
-        fails(s.alice, "AddSelectors", "([('unit', 'a.service'), ('user', '1')], @a{sv} {})",
+        split_call(s.alice, "AddSelectors", "([('unit', 'firefox.service')], @a{sv} {})");
+        split_fails(s.alice, "AddSelectors", "([('unit', 'a.service'), ('user', '1')], @a{sv} {})",
                 ACCESS_DENIED, "manage-selectors");
-        fails(s.alice, "AddSelectors", "([('cgroup', 'system.slice')], @a{sv} {})", ACCESS_DENIED,
-                "manage-selectors");
-        call(s.alice, "SetSelectors", "([('unit', 'b.service')], @a{sv} {})");
-        fails(s.alice, "RemoveSelectors", "([('unit', 'b.service')], {'all': <true>})",
+        split_fails(s.alice, "AddSelectors", "([('cgroup', 'system.slice')], @a{sv} {})",
                 ACCESS_DENIED, "manage-selectors");
-        call(s.alice, "RemoveSelectors", "([('unit', 'b.service')], @a{sv} {})");
+        split_call(s.alice, "SetSelectors", "([('unit', 'b.service')], @a{sv} {})");
+        split_fails(s.alice, "RemoveSelectors", "([('unit', 'b.service')], {'all': <true>})",
+                ACCESS_DENIED, "manage-selectors");
+        split_call(s.alice, "RemoveSelectors", "([('unit', 'b.service')], @a{sv} {})");
         service_tear_down(&s);
 }
 
@@ -381,138 +307,17 @@ static void test_permissions(void) {
         service_tear_down(&s);
 }
 
-/* Processes, where this machine can tell them apart */
-
-static bool can_exclude(Service *s) {
-        g_autofree char *available = get(s->root, "Available");
-        g_autofree char *mechanism = get(s->root, "Mechanism");
-
-        g_test_message("Mechanism %s", mechanism);
-        if (strstr(available, "true"))
-                return true;
-        g_test_skip("control groups cannot be changed here");
-        return false;
-}
-
 static void test_says_what_it_cannot(void) {
         Service s;
 
         if (!service_set_up(&s, ALL_YES, NULL))
                 return;
-        assert_get(s.alice, "Available", "(<false>,)");
-        assert_get(s.alice, "Mechanism", "(<'none'>,)");
-        fails(s.alice, "AddProcess", "(uint32 1, @a{sv} {})", UNAVAILABLE, "TALPID_MECHANISM");
-        call(s.alice, "ClearProcesses", "(@a{sv} {},)"); /* there are none */
+        split_assert_property(s.alice, "Available", "(<false>,)");
+        split_assert_property(s.alice, "Mechanism", "(<'none'>,)");
+        split_fails(
+                s.alice, "AddProcess", "(uint32 1, @a{sv} {})", UNAVAILABLE, "TALPID_MECHANISM");
+        split_call(s.alice, "ClearProcesses", "(@a{sv} {},)"); /* there are none */
         service_tear_down(&s);
-}
-
-static char *group_of(pid_t pid) {
-        g_autofree char *file = g_strdup_printf("/proc/%d/cgroup", (int)pid);
-        g_autofree char *text = NULL;
-        char *line;
-
-        (void)g_file_get_contents(file, &text, NULL, NULL);
-        line = text ? strstr(text, "0::") : NULL;
-        return g_strndup(line ? line : "", line ? strcspn(line, "\n") : 0);
-}
-
-static void test_process_goes_and_comes_back(void) {
-        g_autofree char *add = NULL, *added = NULL, *before = NULL, *in = NULL, *after = NULL;
-        g_autofree char *listed = NULL, *others = NULL, *again = NULL;
-        pid_t pid;
-        Service s;
-
-        service_mechanism = "";
-        if (!service_set_up(&s, OWN_ONLY, NULL))
-                goto end;
-        if (can_exclude(&s)) {
-                pid = bus_client_get_pid(s.alice);
-                before = group_of(pid);
-                add = g_strdup_printf("(uint32 %d, {'sockets': <'migrate'>})", (int)pid);
-                added = ask(s.alice, "AddProcess", add);
-                g_assert_nonnull(strstr(added, "'excluded': <uint32 1>"));
-                g_assert_nonnull(strstr(added, "talpid-excluded'"));
-                in = group_of(pid);
-                g_assert_nonnull(strstr(in, "/talpid-excluded"));
-                assert_get(s.alice, "ProcessCount", "(<uint32 1>,)");
-                again = ask(s.alice, "AddProcess", add);
-                g_assert_nonnull(strstr(again, "'excluded': <uint32 0>"));
-
-                listed = ask(s.alice, "ListProcesses", "(@a{sv} {},)");
-                g_assert_nonnull(strstr(listed, "'by': <'process'>"));
-                others = ask(s.root, "ListProcesses", "(@a{sv} {},)");
-                g_assert_cmpstr(others, ==, "([],)");
-
-                /* A restart finds it where it is. */
-                service_crash(&s);
-                service_start(&s, NULL);
-                assert_get(s.alice, "ProcessCount", "(<uint32 1>,)");
-
-                call(s.alice, "ClearProcesses", "(@a{sv} {},)");
-                after = group_of(pid);
-                g_assert_cmpstr(after, ==, before);
-        }
-        service_tear_down(&s);
-end:
-        service_mechanism = "none";
-}
-
-static void test_whose_process(void) {
-        g_autofree char *of_root = NULL, *of_alice = NULL;
-        Service s;
-
-        service_mechanism = "";
-        if (!service_set_up(&s, OWN_ONLY, NULL))
-                goto end;
-        if (can_exclude(&s)) {
-                of_root =
-                        g_strdup_printf("(uint32 %d, @a{sv} {})", (int)bus_client_get_pid(s.root));
-                of_alice =
-                        g_strdup_printf("(uint32 %d, @a{sv} {})", (int)bus_client_get_pid(s.alice));
-                fails(s.alice, "AddProcess", of_root, ACCESS_DENIED, "exclude-other");
-                fails(s.alice, "RemoveProcess", of_root, ACCESS_DENIED, "exclude-other");
-                fails(s.alice, "ClearProcesses", "({'all': <true>},)", ACCESS_DENIED,
-                        "exclude-other");
-                fails(s.root, "AddProcess", "(uint32 1, @a{sv} {})", INVALID_ARGS, "init");
-                fails(s.root, "AddProcess", "(uint32 4194304, @a{sv} {})", UNKNOWN_PID, "4194304");
-                call(s.root, "AddProcess", of_alice);
-                call(s.alice, "RemoveProcess", of_alice);
-                assert_get(s.alice, "ProcessCount", "(<uint32 0>,)");
-        }
-        service_tear_down(&s);
-end:
-        service_mechanism = "none";
-}
-
-static void test_client_takes_its_processes_along(void) {
-        g_autofree char *add = NULL, *before = NULL, *in = NULL;
-        BusClient *client;
-        pid_t pid;
-        Service s;
-
-        service_mechanism = "";
-        if (!service_set_up(&s, ALL_YES, NULL))
-                goto end;
-        if (can_exclude(&s)) {
-                client = bus_client_new(s.bus, BUS_UID_ALICE);
-                pid = bus_client_get_pid(s.alice);
-                before = group_of(pid);
-                add = g_strdup_printf("(uint32 %d, {'lifetime': <'client'>})", (int)pid);
-                call(client, "AddProcess", add);
-                in = group_of(pid);
-                g_assert_nonnull(strstr(in, "/talpid-excluded"));
-                bus_client_free(client);
-                for (;;) {
-                        g_autofree char *now = group_of(pid);
-
-                        if (g_str_equal(now, before))
-                                break;
-                        g_free(get(s.root, "Version")); /* lets the service turn */
-                }
-        }
-        service_tear_down(&s);
-end:
-        service_mechanism = "none";
 }
 
 int main(int argc, char *argv[]) {
@@ -529,9 +334,5 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/split/own-units-are-ones-own", test_own_units_are_ones_own);
         g_test_add_func("/split/permissions-are-told-of-this-interface-too", test_permissions);
         g_test_add_func("/split/says-what-it-cannot", test_says_what_it_cannot);
-        g_test_add_func("/split/process-goes-and-comes-back", test_process_goes_and_comes_back);
-        g_test_add_func("/split/whose-process", test_whose_process);
-        g_test_add_func(
-                "/split/client-takes-its-processes-along", test_client_takes_its_processes_along);
         return g_test_run();
 }

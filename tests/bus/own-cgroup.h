@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A control group of its own for a test program, which sees no other: services
+ * of tests that run at the same time would take each other's groups for theirs.
+ */
+
+#include <stdbool.h>
+
+/*
+ * Once, in a mount namespace of one's own. The group goes with the last process
+ * in it. Return: false where groups cannot be made; nothing has changed then.
+ */
+bool own_cgroup_enter(void);
