@@ -415,8 +415,12 @@ static int run_inside(const char *const *argv) {
         return result_check(r, &result, argv[0]);
 }
 
+char *lab_tunnel_config(uint32_t fwmark) {
+        return g_strdup_printf(client_config, fwmark);
+}
+
 int lab_tunnel_up(Lab *lab, const char *ifname, uint32_t fwmark) {
-        g_autofree char *config = g_strdup_printf(client_config, fwmark);
+        g_autofree char *config = lab_tunnel_config(fwmark);
 
         assert(lab && ifname);
         return run_inside((const char *const[]){ "sh", "-euc", tunnel_script, "sh", ifname,

@@ -128,6 +128,10 @@ int lab_set_lan(Lab *lab, LabSpace isp, const char *network);
  * Gives the device its addresses; no route, rule or resolver.
  */
 int lab_tunnel_up(Lab *lab, const char *ifname, uint32_t fwmark);
+
+/* What `wg setconf` is given for it; caller frees. */
+char *lab_tunnel_config(uint32_t fwmark);
+
 int lab_tunnel_down(Lab *lab, const char *ifname);
 
 /**

@@ -6,8 +6,11 @@
 
 static const LabSpace isps[2] = { LAB_ISP0, LAB_ISP1 };
 
-static bool is_question(const Packet *packet) {
-        return packet_is_to(packet, LAB_INTERNET_V4) || packet_is_to(packet, LAB_INTERNET_V6);
+static bool is_counted(const Packet *packet, void *user) {
+        const Ways *ways = user;
+
+        return (packet_is_to(packet, LAB_INTERNET_V4) || packet_is_to(packet, LAB_INTERNET_V6)) &&
+               (ways->protocol == 0 || packet->protocol == ways->protocol);
 }
 
 /* Of the network that the ISP itself is in: a /24, a /64. */
@@ -20,15 +23,15 @@ static bool is_of_network(const Packet *packet, const char *v4, const char *v6) 
 }
 
 static bool is_forged_at_isp0(const Packet *packet, void *user) {
-        return is_question(packet) && !is_of_network(packet, LAB_ISP0_LAN_V4, LAB_ISP0_LAN_V6);
+        return is_counted(packet, user) && !is_of_network(packet, LAB_ISP0_LAN_V4, LAB_ISP0_LAN_V6);
 }
 
 static bool is_forged_at_isp1(const Packet *packet, void *user) {
-        return is_question(packet) && !is_of_network(packet, LAB_ISP1_LAN_V4, LAB_ISP1_LAN_V6);
+        return is_counted(packet, user) && !is_of_network(packet, LAB_ISP1_LAN_V4, LAB_ISP1_LAN_V6);
 }
 
 static bool is_forged_in_tunnel(const Packet *packet, void *user) {
-        return is_question(packet) && !packet_is_from(packet, LAB_TUNNEL_CLIENT_V4) &&
+        return is_counted(packet, user) && !packet_is_from(packet, LAB_TUNNEL_CLIENT_V4) &&
                !packet_is_from(packet, LAB_TUNNEL_CLIENT_V6);
 }
 
@@ -59,13 +62,13 @@ void ways_close(Ways *ways) {
         ways->tunnel = capture_stop(ways->tunnel);
 }
 
-static int count(Capture *capture, CapturePredicate is_forged, int *n_forged) {
+static int count(Ways *ways, Capture *capture, CapturePredicate is_forged, int *n_forged) {
         int n, forged;
 
         if (!capture)
                 return 0;
-        n = capture_count(capture, NULL, NULL);
-        forged = capture_count(capture, is_forged, NULL);
+        n = capture_count(capture, is_counted, ways);
+        forged = capture_count(capture, is_forged, ways);
         g_assert_cmpint(n, >=, 0);
         g_assert_cmpint(forged, >=, 0);
         if (forged > 0)
@@ -78,9 +81,9 @@ static int count(Capture *capture, CapturePredicate is_forged, int *n_forged) {
 WaysSeen ways_look(Ways *ways) {
         WaysSeen seen = {};
 
-        seen.n_open = count(ways->isps[0], is_forged_at_isp0, &seen.n_forged);
-        seen.n_open += count(ways->isps[1], is_forged_at_isp1, &seen.n_forged);
-        seen.n_tunnel = count(ways->tunnel, is_forged_in_tunnel, &seen.n_forged);
+        seen.n_open = count(ways, ways->isps[0], is_forged_at_isp0, &seen.n_forged);
+        seen.n_open += count(ways, ways->isps[1], is_forged_at_isp1, &seen.n_forged);
+        seen.n_tunnel = count(ways, ways->tunnel, is_forged_in_tunnel, &seen.n_forged);
         return seen;
 }
 

@@ -17,6 +17,7 @@ typedef struct Ways {
         Lab *lab;
         Capture *isps[2];
         Capture *tunnel; /* NULL: no tunnel device is looked at */
+        int protocol;    /* IPPROTO_UDP counts that alone; 0 all */
 } Ways;
 
 typedef struct WaysSeen {
