@@ -18,6 +18,25 @@ void check_answer(const LabQuestion *question, const char *expected) {
                 question->device ?: "any device", expected, r < 0 ? g_strerror(-r) : answer);
 }
 
+typedef struct Answers {
+        const char *v4, *v6;
+} Answers;
+
+static bool are_answers(void *user) {
+        const Answers *expected = user;
+        g_autofree char *v4 = NULL, *v6 = NULL;
+
+        return lab_ask(AF_INET, LAB_UDP, &v4) == 0 && strcmp(v4, expected->v4) == 0 &&
+               lab_ask(AF_INET6, LAB_UDP, &v6) == 0 && strcmp(v6, expected->v6) == 0;
+}
+
+void check_answers_soon(Machine *machine, const char *expected_v4, const char *expected_v6) {
+        Answers expected = { expected_v4, expected_v6 };
+
+        (void)machine_wait_until(machine, are_answers, &expected, MACHINE_WAIT_MSEC);
+        check_answers(expected_v4, expected_v6);
+}
+
 void check_answers_through(const char *device, const char *expected_v4, const char *expected_v6) {
         for (LabProtocol protocol = LAB_UDP; protocol <= LAB_HTTP; protocol++) {
                 check_answer(

@@ -213,6 +213,15 @@ GVariant *client_last(Client *client, const char *signal) {
         return NULL;
 }
 
+const char *client_heard(Client *client, unsigned i, GVariant **ret_arguments) {
+        Heard *heard = i < client->heard->len ? g_ptr_array_index(client->heard, i) : NULL;
+
+        if (!heard)
+                return NULL;
+        *ret_arguments = heard->arguments;
+        return heard->signal;
+}
+
 void client_forget(Client *client) {
         g_ptr_array_set_size(client->heard, 0);
 }

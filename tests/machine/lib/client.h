@@ -60,6 +60,9 @@ unsigned client_count(Client *client, const char *signal);
 GVariant *client_last(Client *client, const char *signal); /* NULL: nothing */
 void client_forget(Client *client);
 
+/* The signal heard as number @i, from 0; borrowed until client_forget(). Return: its name; NULL. */
+const char *client_heard(Client *client, unsigned i, GVariant **ret_arguments);
+
 /* Waits until @n signals of that name were heard in all. Return: whether they were. */
 bool client_wait_for_signals(Client *client, const char *signal, unsigned n);
 
