@@ -15,6 +15,9 @@
 #include "tests/machine/lib/client.h"
 #include "tests/machine/lib/flood.h"
 
+#define WG_QUICK                                                                                   \
+        "WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go "                                          \
+        "WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD=1 wg-quick"
 #define SETTLE_ROUNDS 300 /* packets that are looked at after each step */
 
 typedef struct Day {
@@ -23,7 +26,8 @@ typedef struct Day {
         Client *client;
         Capture *captures[2];
         Flood flood;
-        bool is_closed; /* a tunnel is set: nothing may go by the ISPs' lines */
+        bool is_closed;              /* a tunnel is set: nothing may go by the ISPs' lines */
+        const char *isp_v4, *isp_v6; /* what the internet sees of who goes around the tunnel */
 } Day;
 
 static void run(const char *script) {
@@ -55,8 +59,8 @@ static char *tell(const char *signal, GVariant *arguments) {
         if (strcmp(signal, "PropertiesChanged") == 0)
                 return NULL;
         if (strcmp(signal, "DefaultRouteChanged") == 0) {
-                g_variant_get(arguments, "(&s@a{sv}@a{sv}&st)", &family, &first, &second, &kind,
-                        NULL);
+                g_variant_get(
+                        arguments, "(&s@a{sv}@a{sv}&st)", &family, &first, &second, &kind, NULL);
                 return g_strdup_printf("%s %s: %s, was %s (%s)", signal, family,
                         lookup(second, "device"), lookup(first, "device"), kind);
         }
@@ -120,6 +124,14 @@ static int count_on_lines(Day *day) {
         return n;
 }
 
+/* By a program that goes around the tunnel. */
+static void check_excluded(const Day *day, const char *url, const char *expected) {
+        g_autofree char *seen =
+                machine_run_ok("talpid-exclude", "curl", "-sg", "--max-time", "10", url, NULL);
+
+        g_assert_cmpstr(g_strstrip(seen), ==, expected);
+}
+
 /* The step is over: this is what it told, this the way that packets take now. */
 static void check_step(Day *day, const char *step, const char *expected, const char *answer_v4,
         const char *answer_v6) {
@@ -132,8 +144,12 @@ static void check_step(Day *day, const char *step, const char *expected, const c
         }
         check_answers_soon(day->machine, answer_v4, answer_v6);
         flood_wait(&day->flood, SETTLE_ROUNDS);
-        if (day->is_closed)
+        if (day->is_closed) {
                 g_assert_cmpint(count_on_lines(day), ==, 0);
+                check_excluded(day, "http://" LAB_INTERNET_V4 "/", day->isp_v4);
+                check_excluded(day, "http://[" LAB_INTERNET_V6 "]/", day->isp_v6);
+                (void)count_on_lines(day);
+        }
         if (!is_heard(&heard)) {
                 g_autofree char *now = story(day->client);
 
@@ -181,6 +197,8 @@ static void test_day(Machine *machine) {
 
         CHECK_OK(lab_cable_pull(day.lab, LAB_ISP1));
         check_step(&day, "its cable is pulled", TO_WAN0, LAB_ISP0_V4, LAB_ISP0_V6);
+        day.isp_v4 = LAB_ISP0_V4;
+        day.isp_v6 = LAB_ISP0_V6;
 
         mark = client_property(day.client, "Mark");
         CHECK_OK(lab_tunnel_up(day.lab, "wg0", g_variant_get_uint32(mark)));
@@ -191,13 +209,28 @@ static void test_day(Machine *machine) {
         check_step(&day, "the tunnel is set", "", LAB_RELAY_V4, LAB_RELAY_V6);
 
         CHECK_OK(lab_cable_plug(day.lab, LAB_ISP1));
+        day.isp_v4 = LAB_ISP1_V4;
+        day.isp_v6 = LAB_ISP1_V6;
         check_step(&day, "roams to the better link", TO_WAN1, LAB_RELAY_V4, LAB_RELAY_V6);
         CHECK_OK(lab_cable_pull(day.lab, LAB_ISP1));
+        day.isp_v4 = LAB_ISP0_V4;
+        day.isp_v6 = LAB_ISP0_V6;
         check_step(&day, "and back", TO_WAN0, LAB_RELAY_V4, LAB_RELAY_V6);
 
         run("systemctl restart systemd-networkd");
         check_step(&day, "networkd is restarted", "", LAB_RELAY_V4, LAB_RELAY_V6);
         run("systemctl stop systemd-networkd systemd-networkd.socket");
+
+        run("umask 077; mkdir -p /etc/wireguard; printf '[Interface]\\nPrivateKey = %s\\n"
+            "Address = 10.66.0.2/32, fd66::2/128\\n[Peer]\\nPublicKey = %s\\n"
+            "AllowedIPs = 0.0.0.0/0, ::/0\\nEndpoint = 203.0.113.77:51820\\n' "
+            "\"$(wg genkey)\" \"$(wg genkey | wg pubkey)\" >/etc/wireguard/other.conf; " WG_QUICK
+            " up other");
+        /* Its rules come before ours: what would go by its device is dropped. */
+        flood_wait(&day.flood, SETTLE_ROUNDS);
+        g_assert_cmpint(count_on_lines(&day), ==, 0);
+        run(WG_QUICK " down other; sysctl -qw net.ipv4.conf.all.src_valid_mark=0");
+        check_step(&day, "and takes down", "", LAB_RELAY_V4, LAB_RELAY_V6);
 
         run("systemctl restart NetworkManager");
         g_assert_true(client_wait_for_entry(day.client, "DefaultRoute4", "connection", "wan0"));
