@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "backends/base/log.h"
+#include "backends/logind/sleep-watch.h"
 #include "backends/network-manager/nm-watch.h"
 #include "backends/resolved/resolved-watch.h"
 
@@ -13,6 +14,7 @@ struct Hints {
         LinkHintsBook book;
         NmWatch *network_manager;
         ResolvedWatch *resolved;
+        SleepWatch *sleep;
 };
 
 static void put(Hints *hints, LinkHintsSource source, const LinkHints *said, bool gone) {
@@ -37,6 +39,13 @@ static void on_resolved(const LinkHints *said, bool gone, void *userdata) {
         put(userdata, LINK_HINTS_RESOLVED, said, gone);
 }
 
+static void on_sleep(bool asleep, void *userdata) {
+        const Hints *hints = userdata;
+
+        log_info("The machine %s", asleep ? "goes to sleep" : "woke: looking at everything afresh");
+        engine_set_asleep(hints->engine, asleep);
+}
+
 static void on_links(void *userdata) {
         Hints *hints = userdata;
 
@@ -55,6 +64,9 @@ int hints_new(sd_bus *bus, sd_event *event, Engine *engine, Hints **ret) {
         r = nm_watch_new(bus, event, on_network_manager, hints, &hints->network_manager);
         if (r >= 0)
                 r = resolved_watch_new(bus, event, on_resolved, hints, &hints->resolved);
+        if (r >= 0)
+                r = sleep_watch_new(
+                        bus, event, SLEEP_WATCH_BOUND_USEC, on_sleep, hints, &hints->sleep);
         if (r < 0)
                 return r;
         engine_set_link_listener(engine, on_links, hints);
@@ -66,6 +78,7 @@ Hints *hints_free(Hints *hints) {
         if (!hints)
                 return NULL;
         engine_set_link_listener(hints->engine, NULL, NULL);
+        (void)sleep_watch_free(hints->sleep);
         (void)nm_watch_free(hints->network_manager);
         (void)resolved_watch_free(hints->resolved);
         link_hints_book_clear(&hints->book);

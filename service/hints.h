@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * Feeds the engine with what NetworkManager and resolved know of links.
+ * Feeds the engine with what NetworkManager and resolved know of links, and
+ * with what logind says of sleep.
  *
- * Neither is ever started, nor waited for; without them the default routes
- * just say less.
+ * None is ever started, nor waited for; without them the default routes just
+ * say less.
  */
 
 #include <systemd/sd-bus.h>

@@ -49,6 +49,7 @@ struct Engine {
         EngineObserver observer;
         bool has_own_groups_only; /* not others' where they are */
         bool started;
+        bool asleep; /* the machine */
 
         Intent intent;
         bool is_unsaved;    /* the intent changed this turn */
@@ -559,7 +560,8 @@ static int on_turn(sd_event_source *source, void *userdata) {
         before = engine->view;
         update_view(engine, &engine->intent, &engine->view);
 
-        tell_defaults(engine, &mask);
+        if (r >= 0 && !engine->asleep)
+                tell_defaults(engine, &mask);
         if (r >= 0)
                 r = settle(engine);
         run_submissions(engine, &mask, &endings);
@@ -573,9 +575,10 @@ static int on_turn(sd_event_source *source, void *userdata) {
 
         if (!same_tunnel_view(&before, &engine->view))
                 mask |= ENGINE_PROPERTY_TUNNEL;
-        if (engine->hints_changed)
+        if (engine->hints_changed && !engine->asleep) {
                 mask |= ENGINE_PROPERTY_DEFAULT_ROUTE4 | ENGINE_PROPERTY_DEFAULT_ROUTE6;
-        engine->hints_changed = false;
+                engine->hints_changed = false;
+        }
         find_conflicts(engine, &mask);
         find_state(engine, &mask);
         if (engine->reconciler.must_resync)
@@ -866,6 +869,17 @@ int engine_set_link_hints(Engine *engine, const LinkHints *hints, bool gone) {
                 mark_dirty(engine);
         }
         return r < 0 ? r : 0;
+}
+
+void engine_set_asleep(Engine *engine, bool asleep) {
+        engine->asleep = asleep;
+        if (asleep)
+                return;
+        for (int i = 0; i < 2; i++)
+                fold_wake(&engine->folds[i], clock_now());
+        reconciler_forgive(&engine->reconciler);
+        engine->reconciler.must_resync = true;
+        mark_dirty(engine);
 }
 
 const LinkHints *engine_link_hints(const Engine *engine, uint32_t ifindex) {

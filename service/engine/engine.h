@@ -136,6 +136,13 @@ int engine_set_link_hints(Engine *engine, const LinkHints *hints, bool gone);
  */
 int engine_rename_group(Engine *engine, const char *from, const char *to);
 
+/*
+ * Whether the machine sleeps, or is about to. Until it woke and everything has
+ * been read afresh nobody is told of default routes; what is wanted is kept in
+ * order all the time. May say the same again: it woke, look again.
+ */
+void engine_set_asleep(Engine *engine, bool asleep);
+
 const Array *engine_groups(const Engine *engine); /* of GroupPlace, sorted by path */
 /* Return: what is known of a link; NULL. */
 const LinkHints *engine_link_hints(const Engine *engine, uint32_t ifindex);

@@ -7,6 +7,17 @@ static FoldVerdict wait_until(usec_t when_usec, usec_t *ret_when_usec) {
         return FOLD_WAIT;
 }
 
+void fold_wake(Fold *fold, usec_t now_usec) {
+        fold->wake_usec = now_usec + FOLD_WAKE_GRACE_USEC;
+}
+
+/* When a default that is gone is told to be. */
+static usec_t gone_is_told_usec(const Fold *fold) {
+        usec_t grace_usec = fold->gone_usec + FOLD_GRACE_USEC;
+
+        return grace_usec > fold->wake_usec ? grace_usec : fold->wake_usec;
+}
+
 FoldVerdict fold_step(Fold *fold, const DefaultRoute *current, usec_t now_usec,
         DefaultRoute *ret_before, const char **ret_reason, usec_t *ret_when_usec) {
         DefaultRouteDifference difference = default_route_compare(&fold->told, current, ret_reason);
@@ -29,8 +40,8 @@ FoldVerdict fold_step(Fold *fold, const DefaultRoute *current, usec_t now_usec,
                         fold->gone = true;
                         fold->gone_usec = now_usec;
                 }
-                if (now_usec < fold->gone_usec + FOLD_GRACE_USEC)
-                        return wait_until(fold->gone_usec + FOLD_GRACE_USEC, ret_when_usec);
+                if (now_usec < gone_is_told_usec(fold))
+                        return wait_until(gone_is_told_usec(fold), ret_when_usec);
         }
         if (fold->told_any && now_usec < fold->told_usec + FOLD_WINDOW_USEC)
                 return wait_until(fold->told_usec + FOLD_WINDOW_USEC, ret_when_usec);

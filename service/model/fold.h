@@ -6,8 +6,9 @@
  *
  * The first change of a burst is told at once, what follows within the window
  * at its end; a default that went is told only when none follows in the grace
- * time, since whoever replaces a route often removes the old one first. What
- * is told is always what holds at that moment.
+ * time, since whoever replaces a route often removes the old one first. After
+ * sleep that takes them longer. What is told is always what holds at that
+ * moment.
  */
 
 #include "backends/base/clock.h"
@@ -15,6 +16,7 @@
 
 #define FOLD_WINDOW_USEC (100 * USEC_PER_MSEC)
 #define FOLD_GRACE_USEC (150 * USEC_PER_MSEC)
+#define FOLD_WAKE_GRACE_USEC (5 * USEC_PER_SEC)
 
 typedef struct Fold {
         DefaultRoute told;
@@ -22,6 +24,7 @@ typedef struct Fold {
         usec_t told_usec;
         bool gone; /* the default went at gone_usec and that is not told yet */
         usec_t gone_usec;
+        usec_t wake_usec; /* before it no default that went is told */
 } Fold;
 
 typedef enum FoldVerdict {
@@ -30,6 +33,9 @@ typedef enum FoldVerdict {
         FOLD_TELL,     /* a real change: `told` was *ret_before and is @now */
         FOLD_WAIT,     /* ask again at *ret_when_usec */
 } FoldVerdict;
+
+/* The machine woke: links come up again, perhaps on another network. */
+void fold_wake(Fold *fold, usec_t now_usec);
 
 /* @ret_before, @ret_reason are set for TELL, @ret_when_usec for WAIT. `told` is updated. */
 FoldVerdict fold_step(Fold *fold, const DefaultRoute *current, usec_t now_usec,

@@ -554,6 +554,53 @@ static void test_default_gone(void) {
         g_assert_false(engine_default_route(w->engine, AF_INET)->present);
 }
 
+/* What came and went in sleep was never told; what is wanted was kept in order. */
+static void test_asleep(void) {
+        g_autoptr(World) w = world_new();
+        Outcome outcome;
+
+        have_tunnel(w);
+        submit_wanted(w, make_symbolic(MAIN, "8.8.8.8/32", 5), &outcome);
+        expect_granted(w, &outcome);
+        engine_set_asleep(w->engine, true);
+        fake_backend_remove(&w->kernel, make_route(MAIN, "0.0.0.0/0", 600, 3, "10.1.0.1"), 0);
+        fake_backend_remove(&w->kernel, make_route(MAIN, "0.0.0.0/0", 100, 2, "192.168.1.1"), 0);
+        fake_backend_remove(&w->kernel, make_our_rule(AF_INET, &OURS_DEFAULT), 0);
+        run_idle(w);
+        fake_backend_add(&w->kernel, make_route(MAIN, "0.0.0.0/0", 50, 3, "10.1.0.7"), 0);
+        run_idle(w);
+        g_assert_true(is_as_wanted(w));
+        g_assert_cmpuint(w->n_healed, ==, 1);
+        g_assert_cmpuint(w->n_defaults, ==, 0);
+        g_assert_cmpstr(engine_default_route(w->engine, AF_INET)->device, ==, "eth0");
+
+        /* What is true was not even reported. */
+        fake_backend_lose(&w->kernel, make_route(MAIN, "0.0.0.0/0", 50, 3, "10.1.0.7"));
+        make_put(&w->kernel.facts, make_route(MAIN, "0.0.0.0/0", 60, 3, "10.1.0.8"));
+        engine_set_asleep(w->engine, false);
+        run_idle(w);
+        g_assert_cmpuint(w->n_defaults, ==, 1);
+        g_assert_cmpuint(w->before.route.metric, ==, 100);
+        g_assert_cmpuint(w->now.route.metric, ==, 60);
+        g_assert_true(is_as_wanted(w));
+}
+
+/* Nobody is told of what could not be read. */
+static void test_wakes_blind(void) {
+        g_autoptr(World) w = world_new();
+
+        engine_set_asleep(w->engine, true);
+        fake_backend_remove(&w->kernel, make_route(MAIN, "0.0.0.0/0", 100, 2, "192.168.1.1"), 0);
+        run_idle(w);
+        w->kernel.resync_error = -EBUSY;
+        engine_set_asleep(w->engine, false);
+        run_idle(w);
+        g_assert_cmpuint(w->n_defaults, ==, 0);
+        w->kernel.resync_error = 0;
+        RUN_UNTIL(w, w->n_defaults > 0);
+        g_assert_cmpuint(w->now.route.metric, ==, 600);
+}
+
 static void test_default_of_our_own(void) {
         g_autoptr(World) w = world_new();
         Outcome outcome;
@@ -1036,6 +1083,8 @@ int main(int argc, char **argv) {
                 { "around-a-tunnel-a-default-change-costs-nothing", test_ten_thousand_around },
                 { "symbolic-routes-wait-and-come-back", test_wait_and_come_back },
                 { "a-default-that-went-is-told-later", test_default_gone },
+                { "nothing-is-told-in-sleep-and-the-truth-after-it", test_asleep },
+                { "after-sleep-nothing-is-told-before-it-is-read", test_wakes_blind },
                 { "a-default-of-our-own-is-followed", test_default_of_our_own },
                 { "gateway-is-looked-up-once", test_lookup },
                 { "a-vanished-tunnel-stays-closed", test_tunnel_vanishes },

@@ -100,6 +100,27 @@ static void test_grace_of_the_last_removal(void) {
                 { 180, 0, FOLD_TELL, 0, 3, "removed" });
 }
 
+static void test_wake(void) {
+        Fold fold = { .told = via(2, "10.0.0.1", 0) };
+        DefaultRoute gone = { 0 }, other = via(3, "10.0.0.1", 0), before;
+        const char *reason = NULL;
+        usec_t when = 0;
+
+        fold_wake(&fold, T0);
+        g_assert_cmpint(fold_step(&fold, &gone, T0, &before, &reason, &when), ==, FOLD_WAIT);
+        g_assert_cmpuint(when, ==, T0 + FOLD_WAKE_GRACE_USEC);
+        g_assert_cmpint(fold_step(&fold, &other, T0 + USEC_PER_SEC, &before, &reason, &when), ==,
+                FOLD_TELL);
+        g_assert_cmpuint(before.route.ifindex, ==, 2);
+
+        fold_wake(&fold, T0);
+        when = T0 + FOLD_WAKE_GRACE_USEC - FOLD_GRACE_USEC / 2;
+        g_assert_cmpint(fold_step(&fold, &gone, when, &before, &reason, &when), ==, FOLD_WAIT);
+        g_assert_cmpuint(when, ==, T0 + FOLD_WAKE_GRACE_USEC + FOLD_GRACE_USEC / 2);
+        g_assert_cmpint(fold_step(&fold, &gone, when, &before, &reason, &when), ==, FOLD_TELL);
+        g_assert_cmpstr(reason, ==, "removed");
+}
+
 static void test_completion(void) {
         Fold fold = { .told = via(2, "10.0.0.1", 0) };
         DefaultRoute known = via(2, "10.0.0.1", 7), before;
@@ -161,6 +182,7 @@ int main(int argc, char **argv) {
                 "/fold/remove-and-add-of-the-same-is-no-change", test_remove_and_add_the_same);
         g_test_add_func("/fold/removal-is-told-after-the-grace-time", test_removal_after_grace);
         g_test_add_func("/fold/grace-counts-from-the-last-removal", test_grace_of_the_last_removal);
+        g_test_add_func("/fold/after-sleep-a-default-may-come-late", test_wake);
         g_test_add_func("/fold/what-becomes-known-is-no-change", test_completion);
         g_test_add_func("/fold/random-bursts-never-tell-twice-or-stale", test_random);
         return g_test_run();
