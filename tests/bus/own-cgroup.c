@@ -87,13 +87,14 @@ static void start_cleaner(const char *parent, const char *name) {
         _exit(0);
 }
 
-static bool enter(const char *path) {
+/* @pid: "0": this process. */
+static bool move(const char *path, const char *pid) {
         g_autofree char *members = g_build_filename(path, "cgroup.procs", NULL);
         int fd = open(members, O_WRONLY | O_CLOEXEC);
-        bool entered = fd >= 0 && write(fd, "0", 1) == 1;
+        bool moved = fd >= 0 && write(fd, pid, strlen(pid)) == (ssize_t)strlen(pid);
 
         (void)close(fd);
-        return entered;
+        return moved;
 }
 
 bool own_cgroup_enter(void) {
@@ -108,7 +109,31 @@ bool own_cgroup_enter(void) {
         if (g_mkdir(path, 0755) < 0)
                 return false;
         start_cleaner(parent, name);
-        return enter(path) && unshare(CLONE_NEWCGROUP) == 0 &&
+        return move(path, "0") && unshare(CLONE_NEWCGROUP) == 0 &&
                umount2(mount_path, MNT_DETACH) == 0 &&
                mount("cgroup2", mount_path, "cgroup2", 0, NULL) == 0;
+}
+
+static char *path_of(const char *name) {
+        g_autofree char *mount_path = find_mount();
+
+        return g_build_filename(mount_path, name, NULL);
+}
+
+void own_cgroup_make(const char *name) {
+        g_autofree char *path = path_of(name);
+
+        g_assert_cmpint(g_mkdir(path, 0755), ==, 0);
+}
+
+void own_cgroup_move(const char *name, pid_t pid) {
+        g_autofree char *path = path_of(name), *number = g_strdup_printf("%d", (int)pid);
+
+        g_assert_true(move(path, number));
+}
+
+void own_cgroup_remove(const char *name) {
+        g_autofree char *path = path_of(name);
+
+        g_assert_cmpint(rmdir(path), ==, 0);
 }

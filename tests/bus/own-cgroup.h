@@ -7,9 +7,15 @@
  */
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * Once, in a mount namespace of one's own. The group goes with the last process
  * in it. Return: false where groups cannot be made; nothing has changed then.
  */
 bool own_cgroup_enter(void);
+
+/* Groups below it; @name has no slash. */
+void own_cgroup_make(const char *name);
+void own_cgroup_move(const char *name, pid_t pid);
+void own_cgroup_remove(const char *name); /* empty */
