@@ -51,6 +51,8 @@ int state_file_read(const char *path, Intent *ret) {
         if (n < 0)
                 return (int)n;
         text[n] = '\0';
+        if (strlen(text) != (size_t)n)
+                return -EBADMSG;
 
         r = intent_text_parse(text, ret);
         return r < 0 ? r : 1;

@@ -28,31 +28,52 @@ static void copy_settings(Split *to, const Split *from) {
         to->dns = from->dns;
 }
 
+static Owner user_of(const Intent *intent, const Selector *selector) {
+        return (Owner){ .uid = intent_owner(intent, selector->owner)->uid };
+}
+
+static int compare_owners(const void *a, const void *b) {
+        return owner_compare(a, b);
+}
+
+/* In the order of their numbers, so that the same is always written the same. */
+static int collect_users(const Intent *intent, Array *users) {
+        const Selector *selector;
+
+        ARRAY_FOREACH(selector, &intent->split.selectors) {
+                const Owner user = user_of(intent, selector);
+                size_t index;
+
+                if (selector->permanent && !array_search(users, &user, compare_owners, &index) &&
+                        !array_insert(users, index, &user))
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int collect_selectors(const Intent *intent, Intent *ret) {
+        const Selector *selector;
+
+        ARRAY_FOREACH(selector, &intent->split.selectors) {
+                const Owner user = user_of(intent, selector);
+                Selector kept = *selector;
+                int index = intent_find_owner(ret, &user);
+
+                if (!selector->permanent || index < 0)
+                        continue;
+                kept.owner = (uint32_t)index;
+                if (!array_append(&ret->split.selectors, &kept))
+                        return -ENOMEM;
+        }
+        return array_sort(&ret->split.selectors, selector_compare);
+}
+
 int permanent_update(Intent *ret, const Intent *intent, const Split *settings) {
         CLEANUP(intent_clear) Intent now = INTENT_INIT;
-        const Selector *selector;
         bool same;
 
         copy_settings(&now.split, settings);
-        ARRAY_FOREACH(selector, &intent->split.selectors) {
-                const Owner owner = { .uid = intent_owner(intent, selector->owner)->uid };
-                Selector kept = *selector;
-                int index;
-
-                if (!selector->permanent)
-                        continue;
-                index = intent_find_owner(&now, &owner);
-                if (index < 0) {
-                        if (!array_append(&now.owners, &owner))
-                                return -ENOMEM;
-                        index = (int)now.owners.n - 1;
-                }
-                kept.owner = (uint32_t)index;
-                if (!array_append(&now.split.selectors, &kept))
-                        return -ENOMEM;
-        }
-        /* Owners are numbered anew, and their order is that of equal selectors. */
-        if (array_sort(&now.split.selectors, selector_compare) < 0)
+        if (collect_users(intent, &now.owners) < 0 || collect_selectors(intent, &now) < 0)
                 return -ENOMEM;
 
         same = same_selectors(ret, &now) && ret->split.disabled == now.split.disabled &&

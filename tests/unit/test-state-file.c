@@ -106,6 +106,8 @@ static void test_not_ours(void) {
         g_assert_cmpint(state_file_read(place->path, &read), ==, -EBADMSG);
         g_assert_true(g_file_set_contents(place->path, "talpid-intent 1\n\0end\n", 21, NULL));
         g_assert_cmpint(state_file_read(place->path, &read), ==, -EBADMSG);
+        g_assert_true(g_file_set_contents(place->path, "talpid-intent 1\nend\n\0junk", 25, NULL));
+        g_assert_cmpint(state_file_read(place->path, &read), ==, -EBADMSG);
         g_assert_cmpint(state_file_read(place->directory, &read), ==, -EBADMSG);
         g_assert_cmpint(g_unlink(place->path), ==, 0);
         g_assert_cmpint(symlink("/dev/zero", place->path), ==, 0);
