@@ -50,6 +50,12 @@ typedef struct BackendInterface {
         size_t (*apply)(Backend *backend, const Operation *operations, size_t n, Fault *faults);
 
         /*
+         * Reports what changed of that which the system tells nobody; called at
+         * the beginning of each turn, so it has to be cheap. May be NULL.
+         */
+        void (*look)(Backend *backend);
+
+        /*
          * Asks for the link-layer address of a next hop to be found; the answer
          * is a neighbour fact. Harmless when it is known already.
          */

@@ -14,6 +14,7 @@
 #include "backends/base/log.h"
 #include "backends/nftables/nftables.h"
 #include "backends/rtnetlink/rtnetlink.h"
+#include "backends/sysctl/sysctl-backend.h"
 #include "polkit/authority.h"
 #include "service/bus/bus.h"
 #include "service/bus/log-control.h"
@@ -42,6 +43,7 @@ typedef struct Service {
         Backend *rtnetlink;
         Backend *nftables; /* NULL: this kernel has no nftables, and there is no guard */
         NetCls *net_cls;   /* opened as root, until the means take it */
+        Backend *sysctls;
         SplitMeans *means;
         Engine *engine;
         SplitController *split;
@@ -74,6 +76,7 @@ static void service_clear(Service *service) {
         split_controller_free(service->split);
         engine_free(service->engine);
         split_means_free(service->means);
+        sysctl_backend_free(service->sysctls);
         net_cls_free(service->net_cls);
         nftables_free(service->nftables);
         rtnetlink_free(service->rtnetlink);
@@ -199,6 +202,27 @@ static SplitMeansConfig means_config(const Service *service, const Settings *set
                 .nftables = service->nftables };
 }
 
+/* Settings that make the kernel heed the marks of what comes in. */
+static int add_sysctls(Service *service, const Settings *settings) {
+        char path[PATH_SIZE];
+        int r;
+
+        (void)snprintf(path, sizeof(path), "%s/sysctl", settings->directory);
+        r = sysctl_backend_new(path, &service->sysctls);
+        return r < 0 ? r : engine_add_backend(service->engine, service->sysctls);
+}
+
+static uint32_t find_sysctls(void) {
+        Fault fault = { 0 };
+        uint32_t writable = sysctl_backend_probe(&fault);
+
+        if (fault.error < 0)
+                log_warning("Answers may be lost where reverse-path filters are strict, and "
+                            "connections from outside be answered through the tunnel: %s",
+                        fault.text);
+        return writable;
+}
+
 /* What tells processes apart, where anything does. */
 static int make_means(Service *service, const Settings *settings) {
         SplitMeansConfig config = means_config(service, settings);
@@ -213,7 +237,10 @@ static int make_means(Service *service, const Settings *settings) {
 
 /* Kernel side: backends and the engine, not started yet. */
 static int build_engine(Service *service, const Settings *settings, const char *state_path) {
-        const EngineConfig config = { .ours = settings->ours, .state_path = state_path };
+        const EngineConfig config = { .ours = settings->ours,
+                .state_path = state_path,
+                .sysctls = find_sysctls(),
+                .counts = settings->firewall_debug };
         int r;
 
         r = rtnetlink_new(service->event, &service->rtnetlink);
@@ -230,7 +257,7 @@ static int build_engine(Service *service, const Settings *settings, const char *
                 r = engine_add_backend(service->engine, service->rtnetlink);
         if (r >= 0 && service->nftables)
                 r = engine_add_backend(service->engine, service->nftables);
-        return r;
+        return r < 0 ? r : add_sysctls(service, settings);
 }
 
 static bool on_groups_failed(const Fault *fault, void *userdata) {
@@ -445,7 +472,7 @@ static int clean_kernel(Service *service, const Settings *settings) {
 }
 
 static int remove_files(const Service *service, const char *directory) {
-        static const char *const names[] = { "state", "bus", "restored" };
+        static const char *const names[] = { "state", "bus", "restored", "sysctl" };
 
         for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
                 if (unlinkat(service->directory_fd, names[i], 0) < 0 && errno != ENOENT)

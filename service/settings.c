@@ -154,6 +154,18 @@ static int read_state_directory(SettingsLookup lookup, char *directory, Refusal 
         return 0;
 }
 
+static int read_firewall_debug(SettingsLookup lookup, bool *debug, Refusal *why) {
+        const char *text = lookup("TALPID_FIREWALL_DEBUG");
+
+        if (!text || !text[0])
+                return 0;
+        if (strcmp(text, "0") != 0 && strcmp(text, "1") != 0)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_FIREWALL_DEBUG=%.32s is not 0 or 1", text);
+        *debug = text[0] == '1';
+        return 0;
+}
+
 static int read_mechanism(SettingsLookup lookup, char mechanism[static 16], Refusal *why) {
         static const char *const names[] = { "bpf", "nftables", "net_cls", "none" };
         const char *text = lookup("TALPID_MECHANISM");
@@ -211,6 +223,8 @@ int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
                 r = read_directory(lookup, settings.directory, why);
         if (r >= 0)
                 r = read_state_directory(lookup, settings.state_directory, why);
+        if (r >= 0)
+                r = read_firewall_debug(lookup, &settings.firewall_debug, why);
         if (r >= 0)
                 r = read_mechanism(lookup, settings.mechanism, why);
         if (r >= 0)

@@ -5,6 +5,8 @@
  * What an administrator sets: environment variables, see data/default/talpid.
  */
 
+#include <stdbool.h>
+
 #include "backends/base/clock.h"
 #include "backends/facts/ours.h"
 #include "service/model/refusal.h"
@@ -21,6 +23,7 @@ typedef struct Settings {
         char cgroup2_mount[SETTINGS_DIRECTORY_MAX];     /* "": where it is mounted */
         char net_cls_directory[SETTINGS_DIRECTORY_MAX]; /* where it may be mounted; "": nowhere */
         char state_directory[SETTINGS_DIRECTORY_MAX];   /* and the machine; "": none */
+        bool firewall_debug;                            /* counters on every rule */
 } Settings;
 
 /* Looks a variable up: getenv(), or the table of a test. NULL: not set. */

@@ -28,6 +28,8 @@ int fact_compare_key(const Fact *a, const Fact *b) {
                 return resolver_compare_key(&a->resolver, &b->resolver);
         case FACT_FILTER:
                 return filter_item_compare_key(&a->filter, &b->filter);
+        case FACT_SYSCTL:
+                return sysctl_compare_key(&a->sysctl, &b->sysctl);
         case _FACT_KIND_MAX:
                 break;
         }
@@ -56,6 +58,8 @@ bool fact_equals(const Fact *a, const Fact *b) {
                 return resolver_compare_value(&a->resolver, &b->resolver) == 0;
         case FACT_FILTER:
                 return filter_item_compare_value(&a->filter, &b->filter) == 0;
+        case FACT_SYSCTL:
+                return sysctl_compare_value(&a->sysctl, &b->sysctl) == 0;
         case _FACT_KIND_MAX:
                 break;
         }
@@ -67,7 +71,8 @@ bool fact_is_ours(const Fact *fact) {
         return (fact->kind == FACT_ROUTE && fact->route.protocol == OURS_PROTOCOL) ||
                (fact->kind == FACT_RULE && fact->rule.protocol == OURS_PROTOCOL) ||
                fact->kind == FACT_MARKED_GROUP || fact->kind == FACT_RESOLVER ||
-               fact->kind == FACT_FILTER; /* these are reported of our own making only */
+               fact->kind == FACT_FILTER ||
+               fact->kind == FACT_SYSCTL; /* these are reported of our own making only */
 }
 
 const char *fact_kind_name(FactKind kind) {
@@ -80,6 +85,7 @@ const char *fact_kind_name(FactKind kind) {
                 [FACT_MARKED_GROUP] = "group",
                 [FACT_RESOLVER] = "resolver",
                 [FACT_FILTER] = "filter",
+                [FACT_SYSCTL] = "sysctl",
         };
 
         assert(kind < _FACT_KIND_MAX);
@@ -126,6 +132,10 @@ const char *fact_format(const Fact *fact, char text[static FACT_TEXT_MAX]) {
         case FACT_FILTER:
                 (void)snprintf(
                         text, FACT_TEXT_MAX, "filter %s", filter_item_format(&fact->filter, part));
+                break;
+        case FACT_SYSCTL:
+                (void)snprintf(
+                        text, FACT_TEXT_MAX, "sysctl %s", sysctl_format(&fact->sysctl, part));
                 break;
         case _FACT_KIND_MAX:
                 assert(false);

@@ -13,6 +13,7 @@
 #include "backends/facts/neighbour.h"
 #include "backends/facts/route.h"
 #include "backends/facts/rule.h"
+#include "backends/facts/sysctl.h"
 
 #define FACT_TEXT_MAX 320
 
@@ -25,6 +26,7 @@ typedef enum FactKind {
         FACT_MARKED_GROUP,
         FACT_RESOLVER,
         FACT_FILTER,
+        FACT_SYSCTL,
         _FACT_KIND_MAX,
 } FactKind;
 
@@ -41,6 +43,7 @@ typedef struct Fact {
                 MarkedGroup marked_group;
                 Resolver resolver;
                 FilterItem filter;
+                Sysctl sysctl;
         };
 } Fact;
 

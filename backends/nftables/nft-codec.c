@@ -10,6 +10,7 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
 
 #include "backends/base/cleanup.h"
 #include "backends/facts/ours.h"
@@ -50,13 +51,14 @@ typedef struct Table {
         bool resolves;
 } Table;
 
-static const NftSetType type_name = { 41, IFNAMSIZ, NFT_BYTES_HOST, 0 }; /* ifname */
-static const NftSetType type_uid = { 24, 4, NFT_BYTES_HOST, 0 };         /* uid */
-static const NftSetType type_ipv4 = { 7, 4, NFT_BYTES_NETWORK, 0 };      /* ipv4_addr */
-static const NftSetType type_ipv6 = { 8, 16, NFT_BYTES_NETWORK, 0 };     /* ipv6_addr */
-static const NftSetType type_icmpv6 = { 29, 1, NFT_BYTES_NETWORK, 0 };   /* icmpv6_type */
-static const NftSetType type_cgroup2 = { 46, 8, NFT_BYTES_HOST, 0 };     /* cgroupsv2 */
-static const NftSetType type_class_id = { 23, 4, NFT_BYTES_HOST, 0 };    /* classid */
+static const NftSetType type_name = { 41, IFNAMSIZ, NFT_BYTES_HOST, 0 };  /* ifname */
+static const NftSetType type_uid = { 24, 4, NFT_BYTES_HOST, 0 };          /* uid */
+static const NftSetType type_ipv4 = { 7, 4, NFT_BYTES_NETWORK, 0 };       /* ipv4_addr */
+static const NftSetType type_ipv6 = { 8, 16, NFT_BYTES_NETWORK, 0 };      /* ipv6_addr */
+static const NftSetType type_icmpv6 = { 29, 1, NFT_BYTES_NETWORK, 0 };    /* icmpv6_type */
+static const NftSetType type_address_type = { 38, 4, NFT_BYTES_HOST, 0 }; /* fib_addrtype */
+static const NftSetType type_cgroup2 = { 46, 8, NFT_BYTES_HOST, 0 };      /* cgroupsv2 */
+static const NftSetType type_class_id = { 23, 4, NFT_BYTES_HOST, 0 };     /* classid */
 
 uint32_t nft_codec_kinds(NftablesMechanism mechanism) {
         uint32_t kinds = FACT_KIND_BIT(FACT_FILTER);
@@ -206,6 +208,16 @@ static bool guards_included(const Table *table) {
         return table->base->flags & FILTER_GUARD_INCLUDED;
 }
 
+static bool marks_from_uplink(const Table *table) {
+        return table->n_of[FILTER_UPLINK] > 0;
+}
+
+/* Answers to what is forwarded have our address until later, and would go back into the tunnel. */
+static bool marks_from_tunnel(const Table *table) {
+        return guards_included(table) && table->n_of[FILTER_TUNNEL] > 0 &&
+               table->n_of[FILTER_INTERFACE] == 0;
+}
+
 /* Names of sets; each is written and looked up under the same. */
 
 #define SET_TUNNEL "tunnel"
@@ -214,6 +226,7 @@ static bool guards_included(const Table *table) {
 #define SET_USERS "users"
 #define SET_LINK_ICMPV6 "link-icmpv6"
 #define SET_RESOLVING "resolving-groups"
+#define SET_FOR_US "for-us"
 
 static const char *prefix_set_name(FilterKind kind, int family) {
         switch (kind) {
@@ -420,6 +433,21 @@ static void write_link_icmpv6(Table *table) {
                 close_set(table, set);
 }
 
+/* What is forwarded goes its own way: routed without a mark, it enters the tunnel. */
+static void write_for_us(Table *table) {
+        static const uint32_t types[] = { RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST };
+        struct nftnl_set *set;
+
+        if (!marks_from_uplink(table) && !marks_from_tunnel(table))
+                return;
+        set = open_set(table, SET_FOR_US, &type_address_type, NFT_SET_CONSTANT,
+                "destinations that are this machine");
+        for (size_t i = 0; set && i < ARRAY_LENGTH(types); i++)
+                append_element(table, set, &types[i], sizeof(types[i]), 0);
+        if (set)
+                close_set(table, set);
+}
+
 static void write_sets(Table *table) {
         write_name_set(table, FILTER_TUNNEL, SET_TUNNEL, "devices that are inside the tunnel");
         write_prefix_sets(table, FILTER_TUNNEL_ADDRESS, "our addresses in the tunnel");
@@ -431,6 +459,7 @@ static void write_sets(Table *table) {
                 guards_included(table) ? "forwarded from these: must use the tunnel"
                                        : "forwarded from these: goes around the tunnel");
         write_link_icmpv6(table);
+        write_for_us(table);
         write_group_sets(table);
 }
 
@@ -604,15 +633,37 @@ static void write_guard_forward(Table *table) {
         rule_end(rule, NF_DROP, "would leave beside the tunnel");
 }
 
+/* Where resolve-output sends questions of loopback addresses out, route_localnet lets others in. */
+static bool lets_loopback_out(const Table *table) {
+        return table->n_of[FILTER_UPLINK] > 0 && table->n_resolvers > 0 &&
+               table->resolvers[0].resolver.address.family == AF_INET; /* sorted */
+}
+
+static void write_guard_loopback(Table *table, const char *chain) {
+        static const Prefix loopback = { AF_INET, 8, { 127 } };
+        NftRule *rule = &table->rule;
+
+        rule_begin(rule, chain);
+        match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+        match_destination(rule, &loopback);
+        rule_end(rule, NF_DROP, "to loopback from outside, see route_localnet");
+        rule_begin(rule, chain);
+        match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+        match_source(rule, &loopback);
+        rule_end(rule, NF_DROP, "from loopback outside, see route_localnet");
+}
+
 static void write_guard_input(Table *table) {
         static const int families[] = { AF_INET, AF_INET6 };
         static const char *const chain = "guard-input";
         NftRule *rule = &table->rule;
 
-        if (table->n_of[FILTER_TUNNEL_ADDRESS] == 0)
+        if (table->n_of[FILTER_TUNNEL_ADDRESS] == 0 && !lets_loopback_out(table))
                 return;
         add_chain(table, chain, "filter", NF_INET_PRE_ROUTING, PRIORITY_RAW,
                 "the tunnel's addresses answer inside it only (CVE-2019-14899)");
+        if (lets_loopback_out(table))
+                write_guard_loopback(table, chain);
         for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
                 if (!has_prefixes(table, FILTER_TUNNEL_ADDRESS, families[i]))
                         continue;
@@ -626,19 +677,33 @@ static void write_guard_input(Table *table) {
         }
 }
 
-/* One rule without conntrack; the mark leads reverse-path filters past the tunnel (kernel.md 4). */
+/*
+ * Without conntrack; the mark leads reverse-path filters past the tunnel
+ * (kernel.md 4), and with it connections are accepted and answers without a
+ * socket are sent. In include mode it leads into the tunnel what came by it.
+ */
 static void write_mark_ingress(Table *table) {
         static const char *const chain = "mark-ingress";
         NftRule *rule = &table->rule;
 
-        if (table->n_of[FILTER_UPLINK] == 0)
+        if (!marks_from_uplink(table) && !marks_from_tunnel(table))
                 return;
         add_chain(table, chain, "filter", NF_INET_PRE_ROUTING, PRIORITY_RAW,
-                "what comes in beside the tunnel is answered beside it");
-        rule_begin(rule, chain);
-        match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
-        set_mark(rule, table->base->mark, table->base->mask);
-        rule_end(rule, NFT_RULE_NO_VERDICT, "came in beside the tunnel");
+                "what comes in is answered where it came from");
+        if (marks_from_uplink(table)) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                match_destination_type_set(rule, SET_FOR_US);
+                set_mark(rule, table->base->mark, table->base->mask);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "came in beside the tunnel");
+        }
+        if (marks_from_tunnel(table)) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_TUNNEL);
+                match_destination_type_set(rule, SET_FOR_US);
+                set_mark(rule, table->base->included, table->base->mask);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "came in by the tunnel");
+        }
 }
 
 /* Gives packets the mark of their flow, for each mark a flow can have. */
@@ -687,6 +752,11 @@ static void write_mark_flows(Table *table) {
                 match_flow_start(rule);
                 set_flow_mark(rule, table->base->mark, table->base->mask);
                 rule_end(rule, NFT_RULE_NO_VERDICT, "came in beside the tunnel: answers, too");
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                match_flow_original(rule);
+                rule_end(rule, NF_ACCEPT,
+                        "forwarded as any packet, into the tunnel; see mark-ingress");
         }
         write_recall(table, chain, /* except_from_tunnel= */ true);
         if (table->n_of[FILTER_INTERFACE] > 0) {
@@ -775,7 +845,8 @@ static void write_resolve_rule(
         rule_end(rule, NFT_RULE_NO_VERDICT, "a group's questions");
 }
 
-/* Questions to 127.0.0.53 leave only with route_localnet=1 on the link, which is not set here. */
+/* Questions to 127.0.0.53 leave only with route_localnet=1 on the link: see write_guard_loopback().
+ */
 static void write_resolve_output(Table *table) {
         if (!table->resolves || table->n_resolvers == 0)
                 return;

@@ -217,22 +217,37 @@ static void load_destination(NftRule *rule, int family) {
                 (uint32_t)family_size_bytes(family));
 }
 
+static void load_source(NftRule *rule, int family) {
+        match_family(rule, family);
+        load_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, family == AF_INET ? 12 : 8,
+                (uint32_t)family_size_bytes(family));
+}
+
 void match_destination_set(NftRule *rule, int family, const char *set) {
         load_destination(rule, family);
         look_up(rule, set, 0);
 }
 
-void match_destination(NftRule *rule, const Prefix *prefix) {
+static void compare_prefix(NftRule *rule, const Prefix *prefix) {
         static const uint8_t none[16] = { 0 };
         uint32_t size = (uint32_t)family_size_bytes(prefix->family);
         uint8_t mask[16] = { 0 };
 
         for (unsigned i = 0; i < prefix->length; i++)
                 mask[i / 8] |= (uint8_t)(0x80 >> i % 8);
-        load_destination(rule, prefix->family);
         if (prefix->length < family_size_bits(prefix->family))
                 change_bits(rule, mask, none, size);
         compare(rule, NFT_CMP_EQ, prefix->bytes, size);
+}
+
+void match_destination(NftRule *rule, const Prefix *prefix) {
+        load_destination(rule, prefix->family);
+        compare_prefix(rule, prefix);
+}
+
+void match_source(NftRule *rule, const Prefix *prefix) {
+        load_source(rule, prefix->family);
+        compare_prefix(rule, prefix);
 }
 
 void match_ports(NftRule *rule, uint16_t from, uint16_t to) {
@@ -256,15 +271,25 @@ void match_icmpv6_set(NftRule *rule, const char *set) {
         look_up(rule, set, 0);
 }
 
-void match_foreign_source(NftRule *rule) {
+static void load_type(NftRule *rule, uint32_t flags) {
         struct nftnl_expr *expr = append(rule, "fib");
-        uint32_t local = RTN_LOCAL;
 
         if (!expr)
                 return;
         nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_DREG, REGISTER);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_OIF);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, flags);
+}
+
+void match_destination_type_set(NftRule *rule, const char *set) {
+        load_type(rule, NFTA_FIB_F_DADDR);
+        look_up(rule, set, 0);
+}
+
+void match_foreign_source(NftRule *rule) {
+        uint32_t local = RTN_LOCAL;
+
+        load_type(rule, NFTA_FIB_F_SADDR | NFTA_FIB_F_OIF);
         compare(rule, NFT_CMP_NEQ, &local, sizeof(local));
 }
 

@@ -48,10 +48,12 @@ void match_flow_start(NftRule *rule);                                   /* ct st
 void match_flow_original(NftRule *rule);                                /* ct direction original */
 void match_destination_set(NftRule *rule, int family, const char *set); /* ip daddr @lan-ipv4 */
 void match_destination(NftRule *rule, const Prefix *prefix);            /* ip6 daddr fe80::/10 */
-void match_ports(NftRule *rule, uint16_t from, uint16_t to); /* udp sport F udp dport T */
-void match_destination_port(NftRule *rule, uint16_t port);   /* udp dport 53 */
-void match_icmpv6_set(NftRule *rule, const char *set);       /* icmpv6 type @set */
-void match_foreign_source(NftRule *rule);                    /* fib saddr . oif type != local */
+void match_ports(NftRule *rule, uint16_t from, uint16_t to);     /* udp sport F udp dport T */
+void match_destination_port(NftRule *rule, uint16_t port);       /* udp dport 53 */
+void match_icmpv6_set(NftRule *rule, const char *set);           /* icmpv6 type @set */
+void match_destination_type_set(NftRule *rule, const char *set); /* fib daddr type @set */
+void match_source(NftRule *rule, const Prefix *prefix);          /* ip saddr 127.0.0.0/8 */
+void match_foreign_source(NftRule *rule);                        /* fib saddr . oif type != local */
 void match_cgroup2_set(NftRule *rule, uint32_t level, const char *set);
 /* socket cgroupv2 level 2 @set */
 

@@ -20,7 +20,8 @@
  * It has to run in the network namespace it guards and, for NFTABLES_CGROUP2,
  * in the cgroup namespace that levels are counted in. Questions to a loopback
  * address (127.0.0.53) reach a RESOLVER only where route_localnet is on for
- * the link they leave by; that is not set here.
+ * the link they leave by; backends/sysctl sets that, while the table drops
+ * what others send to loopback.
  */
 
 #include <systemd/sd-event.h>

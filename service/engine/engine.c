@@ -41,6 +41,7 @@ struct Engine {
         sd_event_source *timer_source; /* retry, heal, fold */
         Ours ours;
         bool counts;
+        uint32_t sysctls;
         char *state_path;
         void (*on_intent)(void *userdata);
         void *intent_userdata;
@@ -159,7 +160,10 @@ static void update_view(Engine *engine, const Intent *intent, DesiredView *ret) 
                 .has_filter = kinds & FACT_KIND_BIT(FACT_FILTER),
                 .has_groups = kinds & FACT_KIND_BIT(FACT_MARKED_GROUP),
                 .has_own_groups_only = engine->has_own_groups_only,
+                .firewall_marks = reconciler_has_kinds(&engine->reconciler,
+                        FACT_KIND_BIT(FACT_FILTER) | FACT_KIND_BIT(FACT_MARKED_GROUP)),
                 .counts = engine->counts,
+                .sysctls = kinds & FACT_KIND_BIT(FACT_SYSCTL) ? engine->sysctls : 0,
         });
         for (int i = 0; i < 2; i++)
                 ret->input.resolvers[i] = find_resolver(engine, &ret->best[i], families[i]);
@@ -520,8 +524,14 @@ static bool same_tunnel_view(const DesiredView *a, const DesiredView *b) {
 
 /* Takes in what was reported since the last turn. Return: 0; negative errno. */
 static int observe(Engine *engine) {
-        int r = fact_set_merge(&engine->reconciler.observed, &engine->changes);
+        Backend **backend;
+        int r;
 
+        ARRAY_FOREACH(backend, &engine->reconciler.backends) {
+                if ((*backend)->interface->look)
+                        (*backend)->interface->look(*backend);
+        }
+        r = fact_set_merge(&engine->reconciler.observed, &engine->changes);
         engine->changes.n = 0;
         culprit_forget_author(&engine->reconciler.culprit);
         if (r < 0 || !engine->reconciler.must_resync)
@@ -614,6 +624,7 @@ int engine_new(sd_event *event, const EngineConfig *config, Engine **ret) {
         engine->groups = (Array)ARRAY_INIT(GroupPlace);
         engine->hints = (Array)ARRAY_INIT(LinkHints);
         engine->counts = config->counts;
+        engine->sysctls = config->sysctls;
         engine->submissions = (Array)ARRAY_INIT(Submission);
         engine->conflicts = (Array)ARRAY_INIT(Conflict);
 

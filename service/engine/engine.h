@@ -69,6 +69,7 @@ typedef struct EngineConfig {
         Ours ours;
         const char *state_path; /* file for restarts; NULL: start with nothing wanted. Borrowed. */
         bool counts;            /* counters on every rule of the firewall */
+        uint32_t sysctls;       /* SYSCTL_KEY_BITs of settings that can be written */
 } EngineConfig;
 
 /* How a request ended: 0; -EPERM and @why; or another negative errno. */

@@ -74,6 +74,16 @@ uint32_t reconciler_kinds(const Reconciler *reconciler) {
         return kinds;
 }
 
+bool reconciler_has_kinds(const Reconciler *reconciler, uint32_t kinds) {
+        Backend **backend;
+
+        ARRAY_FOREACH(backend, &reconciler->backends) {
+                if (((*backend)->interface->kinds & kinds) == kinds)
+                        return true;
+        }
+        return false;
+}
+
 /* Return: 0 for IPv4, 1 for IPv6; -1 for what belongs to no family. */
 static int slot_of_family(const Fact *fact) {
         if (fact->kind == FACT_RULE)

@@ -45,6 +45,9 @@ void reconciler_clear(Reconciler *reconciler);
 /* FACT_KIND_BIT of all that some backend holds. */
 uint32_t reconciler_kinds(const Reconciler *reconciler);
 
+/* Whether one backend holds all of @kinds. */
+bool reconciler_has_kinds(const Reconciler *reconciler, uint32_t kinds);
+
 typedef void (*ReconcilerHealed)(const Fact *what, const char *culprit, void *userdata);
 
 /**

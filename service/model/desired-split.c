@@ -378,6 +378,41 @@ static int put_filter_of_uplinks(FactSet *facts, const DesiredView *view) {
         return r;
 }
 
+static int put_sysctl(FactSet *facts, const DesiredView *view, SysctlKey key, const char *device) {
+        Fact fact = { .kind = FACT_SYSCTL, .sysctl = { .key = key, .value = 1 } };
+
+        if (!(view->input.sysctls & SYSCTL_KEY_BIT(key)))
+                return 0;
+        memcpy(fact.sysctl.device, device, strnlen(device, sizeof(fact.sysctl.device) - 1));
+        return fact_set_append(facts, &fact);
+}
+
+/*
+ * Questions to a stub resolver (127.0.0.53) that the firewall sends elsewhere
+ * leave with a loopback address, and get one when they come back: see
+ * ip_route_input_slow(). The guard drops what others send there.
+ */
+static bool needs_localnet(const DesiredView *view) {
+        const Split *split = &view->input.intent->split;
+
+        return view->input.firewall_marks && split_is_active(split) && !is_include(view) &&
+               split->dns == SPLIT_DNS_SYSTEM && view->best[0].present &&
+               address_is_set(&view->input.resolvers[0]);
+}
+
+/* What the marks of incoming packets need to be heeded; see mark-ingress in the firewall. */
+static int put_sysctls(FactSet *facts, const DesiredView *view) {
+        static const SysctlKey keys[] = { SYSCTL_SRC_VALID_MARK, SYSCTL_TCP_FWMARK_ACCEPT,
+                SYSCTL_FWMARK_REFLECT_IPV4, SYSCTL_FWMARK_REFLECT_IPV6 };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
+                r = put_sysctl(facts, view, keys[i], "");
+        if (r >= 0 && needs_localnet(view))
+                r = put_sysctl(facts, view, SYSCTL_ROUTE_LOCALNET, view->best[0].device);
+        return r;
+}
+
 int desired_put_guard(const DesiredView *view, FactSet *facts) {
         const Intent *intent = view->input.intent;
         const FilterItem base = { .kind = FILTER_BASE,
@@ -398,5 +433,7 @@ int desired_put_guard(const DesiredView *view, FactSet *facts) {
                 r = put_filter_of_tunnel(facts, view);
         if (r >= 0)
                 r = put_filter_of_selectors(facts, view);
-        return r < 0 ? r : put_filter_of_uplinks(facts, view);
+        if (r >= 0)
+                r = put_filter_of_uplinks(facts, view);
+        return r < 0 ? r : put_sysctls(facts, view);
 }

@@ -22,6 +22,8 @@ typedef struct DesiredInput {
         bool has_filter;          /* somebody holds FACT_FILTER */
         bool has_groups;          /* somebody holds FACT_MARKED_GROUP and FACT_RESOLVER */
         bool has_own_groups_only; /* … and cannot mark those of others where they are */
+        bool firewall_marks;      /* … the same that holds FACT_FILTER: by nftables, not by BPF */
+        uint32_t sysctls;         /* SYSCTL_KEY_BITs of settings that can be written */
         bool counts;              /* counters on every rule of the filter */
 } DesiredInput;
 

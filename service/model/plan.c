@@ -14,6 +14,8 @@ typedef enum Phase {
         PHASE_ADD_RULES,
         PHASE_MARK_GROUPS, /* what is marked is routed from its first packet on */
         PHASE_CLOSE_FILTER,
+        PHASE_SET_SYSCTLS, /* some open what only the filter closes */
+        PHASE_RESTORE_SYSCTLS,
         PHASE_UNMARK_GROUPS,
         PHASE_REMOVE_RULES,
         PHASE_EMPTY_TABLES,
@@ -31,6 +33,8 @@ static Phase operation_phase(const Operation *operation) {
                 return removes ? PHASE_UNMARK_GROUPS : PHASE_MARK_GROUPS;
         case FACT_FILTER:
                 return removes ? PHASE_OPEN_FILTER : PHASE_CLOSE_FILTER;
+        case FACT_SYSCTL:
+                return removes ? PHASE_RESTORE_SYSCTLS : PHASE_SET_SYSCTLS;
         case FACT_ROUTE:
         case FACT_LINK:
         case FACT_LINK_ADDRESS:

@@ -141,6 +141,9 @@ static void test_settings_have_defaults(void) {
         g_assert_cmpuint(settings.idle_timeout_usec, ==, USEC_INFINITY);
         g_assert_cmpint(read_with("TALPID_TUNNEL_TABLE", "0x100", &settings, NULL), ==, 0);
         g_assert_cmpuint(settings.ours.tunnel_table, ==, 256);
+        g_assert_false(settings.firewall_debug);
+        g_assert_cmpint(read_with("TALPID_FIREWALL_DEBUG", "1", &settings, NULL), ==, 0);
+        g_assert_true(settings.firewall_debug);
 }
 
 static void test_settings_name_what_is_wrong(void) {
@@ -150,7 +153,7 @@ static void test_settings_name_what_is_wrong(void) {
                 { "TALPID_EXCLUDED_TABLE", "254" }, { "TALPID_EXCLUDED_TABLE", "255" },
                 { "TALPID_EXCLUDED_TABLE", "1985" }, { "TALPID_RULE_PRIORITY", "32766" },
                 { "TALPID_LOG_LEVEL", "loud" }, { "TALPID_IDLE_TIMEOUT", "5m" },
-                { "RUNTIME_DIRECTORY", "here" } };
+                { "TALPID_FIREWALL_DEBUG", "yes" }, { "RUNTIME_DIRECTORY", "here" } };
 
         for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
                 Refusal why = { .code = REFUSAL_NONE };

@@ -259,6 +259,7 @@ static bool belongs_to(const Fact *fact, uint32_t ifindex) {
         case FACT_MARKED_GROUP:
         case FACT_RESOLVER:
         case FACT_FILTER:
+        case FACT_SYSCTL:
         case _FACT_KIND_MAX:
                 break;
         }

@@ -506,12 +506,60 @@ static void test_check(void) {
         intent_change_clear(&change);
 }
 
+static size_t n_sysctls(World *w, DesiredInput input) {
+        size_t n;
+
+        input.intent = &w->intent;
+        input.observed = &w->observed;
+        input.ours = OURS_DEFAULT;
+        w->view = desired_view(&input);
+        g_assert_cmpint(desired_build(&w->view, &w->desired), ==, 0);
+        (void)fact_set_of_kind(&w->desired, FACT_SYSCTL, &n);
+        return n;
+}
+
+#define ALL_SYSCTLS (SYSCTL_KEY_BIT(_SYSCTL_KEY_MAX) - 1)
+
+static void test_sysctls(void) {
+        g_autoptr(World) w = world_new();
+        const Selector selector = { .kind = SELECTOR_USER, .value = "7", .uid = 7 };
+        DesiredInput input = { .has_filter = true, .sysctls = ALL_SYSCTLS };
+        const Fact localnet = { .kind = FACT_SYSCTL,
+                .sysctl = { .key = SYSCTL_ROUTE_LOCALNET, .device = "eth0", .value = 1 } };
+
+        g_assert_cmpuint(n_sysctls(w, input), ==, 0);
+        set_tunnel(w, true, false);
+        g_assert_cmpuint(n_sysctls(w, input), ==, 4);
+        input.has_filter = false; /* nothing marks what comes in */
+        g_assert_cmpuint(n_sysctls(w, input), ==, 0);
+        input.has_filter = true;
+        input.sysctls = SYSCTL_KEY_BIT(SYSCTL_SRC_VALID_MARK); /* the others cannot be written */
+        g_assert_cmpuint(n_sysctls(w, input), ==, 1);
+
+        /* Loopback goes out only where the firewall sends questions from there. */
+        input = (DesiredInput){ .has_filter = true,
+                .has_groups = true,
+                .sysctls = ALL_SYSCTLS,
+                .resolvers = { { AF_INET, { 192, 168, 1, 1 } } } };
+        g_assert_nonnull(array_append(&w->intent.split.selectors, &selector));
+        g_assert_cmpuint(n_sysctls(w, input), ==, 4);
+        input.firewall_marks = true;
+        g_assert_cmpuint(n_sysctls(w, input), ==, 5);
+        g_assert_true(has(w, localnet));
+        w->intent.split.dns = SPLIT_DNS_TUNNEL;
+        g_assert_cmpuint(n_sysctls(w, input), ==, 4);
+        w->intent.split.dns = SPLIT_DNS_SYSTEM;
+        w->intent.split.mode = SPLIT_INCLUDE;
+        g_assert_cmpuint(n_sysctls(w, input), ==, 4);
+}
+
 int main(int argc, char **argv) {
         static const struct {
                 const char *path;
                 void (*test)(void);
         } tests[] = {
                 { "nothing-wanted-is-nothing", test_nothing },
+                { "settings-are-for-marks-of-what-comes-in", test_sysctls },
                 { "tunnel-is-a-rule-a-table-and-a-closed-end", test_tunnel_up },
                 { "tunnel-leaves-main-untouched", test_main_untouched },
                 { "mtu-is-per-route", test_mtu },

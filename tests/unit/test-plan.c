@@ -70,6 +70,22 @@ static void test_fail_closed_order(void) {
         g_assert_cmpint(at(&down, down.n - 1)->fact.route.type, ==, RTN_UNREACHABLE);
 }
 
+/* route_localnet is never open without the guard that drops what others send there. */
+static void test_settings_order(void) {
+        const Fact base = { .kind = FACT_FILTER, .filter = { .kind = FILTER_BASE, .mark = 1 } };
+        const Fact localnet = { .kind = FACT_SYSCTL,
+                .sysctl = { .key = SYSCTL_ROUTE_LOCALNET, .device = "eth0", .value = 1 } };
+        CLEANUP(fact_set_clear) FactSet there = FACT_SET_INIT, none = FACT_SET_INIT;
+        CLEANUP(array_clear) Array up = ARRAY_INIT(Operation), down = ARRAY_INIT(Operation);
+
+        make_put(&there, base);
+        make_put(&there, localnet);
+        g_assert_cmpint(plan_make(&there, &none, &up), ==, 0);
+        g_assert_cmpint(plan_make(&none, &there, &down), ==, 0);
+        g_assert_cmpint(at(&up, 0)->fact.kind, ==, FACT_FILTER);
+        g_assert_cmpint(at(&down, 0)->fact.kind, ==, FACT_SYSCTL);
+}
+
 static void test_satisfied(void) {
         CLEANUP(fact_set_clear) FactSet desired = tunnel(), observed = tunnel();
         CLEANUP(array_clear) Array operations = plan(&desired, &observed);
@@ -328,6 +344,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/plan/a-rule-comes-after-its-table-is-filled", test_fill_then_rule);
         g_test_add_func("/plan/a-rule-goes-before-its-table-is-emptied", test_rule_then_empty);
         g_test_add_func("/plan/fail-closed-comes-first-and-goes-last", test_fail_closed_order);
+        g_test_add_func("/plan/settings-stand-within-the-guard", test_settings_order);
         g_test_add_func("/plan/what-is-there-needs-nothing", test_satisfied);
         g_test_add_func("/plan/a-foreign-fact-is-never-touched", test_foreign);
         g_test_add_func("/plan/an-older-fact-of-ours-is-replaced", test_replace);
