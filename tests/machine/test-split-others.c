@@ -22,11 +22,9 @@
 #define USERSPACE "WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD=1 "
 
 /* The encrypted packets' own way, where no mark gives them one. */
-#define TO_RELAY                                                                                   \
-        "ip route add " LAB_RELAY_V4 " via " LAB_ISP0_LAN_V4 " dev wan0; "
+#define TO_RELAY "ip route add " LAB_RELAY_V4 " via " LAB_ISP0_LAN_V4 " dev wan0; "
 
-#define DEVICE                                                                                     \
-        USERSPACE "wireguard-go wg0 2>/dev/null; wg setconf wg0 /run/wg.conf; "
+#define DEVICE USERSPACE "wireguard-go wg0 2>/dev/null; wg setconf wg0 /run/wg.conf; "
 
 /* As NetworkManager itself makes a device of its own. */
 #define NM_ADD                                                                                     \
@@ -70,21 +68,19 @@ static const Other nm_vpn = {
 
 static const Other wg_quick = {
         .fwmark = 0,
-        .up = RESOLVER
-        "umask 077; mkdir -p /etc/wireguard; sed '/FwMark/d; /Interface/a Address = "
-        "" LAB_TUNNEL_CLIENT_V4 "/32, " LAB_TUNNEL_CLIENT_V6
-        "/128' /run/wg.conf >/etc/wireguard/wg0.conf; " USERSPACE
-        "WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go wg-quick up wg0",
+        .up = RESOLVER "umask 077; mkdir -p /etc/wireguard; sed '/FwMark/d; /Interface/a Address = "
+                       "" LAB_TUNNEL_CLIENT_V4 "/32, " LAB_TUNNEL_CLIENT_V6
+                       "/128' /run/wg.conf >/etc/wireguard/wg0.conf; " USERSPACE
+                       "WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go wg-quick up wg0",
         .down = "wg-quick down wg0; " RESOLVER_BACK,
 };
 
 static const Other halves = {
-        .up = RESOLVER DEVICE
-        "ip address add " LAB_TUNNEL_CLIENT_V4 "/32 dev wg0; "
-        "ip address add " LAB_TUNNEL_CLIENT_V6 "/128 dev wg0 nodad; "
-        "ip link set wg0 mtu 1420 up; " TO_RELAY
-        "ip route add 0.0.0.0/1 dev wg0; ip route add 128.0.0.0/1 dev wg0; "
-        "ip -6 route add ::/1 dev wg0; ip -6 route add 8000::/1 dev wg0",
+        .up = RESOLVER DEVICE "ip address add " LAB_TUNNEL_CLIENT_V4 "/32 dev wg0; "
+                              "ip address add " LAB_TUNNEL_CLIENT_V6 "/128 dev wg0 nodad; "
+                              "ip link set wg0 mtu 1420 up; " TO_RELAY
+                              "ip route add 0.0.0.0/1 dev wg0; ip route add 128.0.0.0/1 dev wg0; "
+                              "ip -6 route add ::/1 dev wg0; ip -6 route add 8000::/1 dev wg0",
         .down = "ip link delete wg0; ip route del " LAB_RELAY_V4 "; " RESOLVER_BACK,
 };
 
