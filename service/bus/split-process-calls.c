@@ -145,6 +145,8 @@ int split_process_calls_move(const SplitObjectConfig *config, sd_bus_message *me
         if (r < 0)
                 return r;
         r = split_controller_check_process(controller, &process, &why);
+        if (r >= 0 && is_exclude)
+                r = split_controller_check_room(controller, &process, &why);
         if (r < 0)
                 return errors_set(error, r, &why);
         r = check_process(config, message, uid, &process, is_exclude, &options, error);

@@ -133,6 +133,10 @@ typedef void (*SplitDone)(
 int split_controller_check_process(
         const SplitController *controller, const SplitProcess *process, Refusal *why);
 
+/* Whether its user may have one more that is out. Return: 0; -EPERM and @why. */
+int split_controller_check_room(
+        const SplitController *controller, const SplitProcess *process, Refusal *why);
+
 /* @done comes exactly once where 0 is returned. Return: 0; -EPERM and @why; -ENOMEM. */
 int split_controller_exclude(SplitController *controller, SplitRequest *request, SplitDone done,
         void *userdata, Refusal *why);

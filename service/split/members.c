@@ -33,6 +33,30 @@ void members_list(const SplitController *controller, Array *pids) {
         list_of(controller, controller->config.processes, pids);
 }
 
+bool members_are_more_than(const SplitController *controller, uid_t uid, size_t n) {
+        CLEANUP(array_clear) Array pids = ARRAY_INIT(pid_t);
+        const SplitProcesses *processes = controller->config.processes;
+        const pid_t *pid;
+        size_t n_found = 0;
+
+        members_list(controller, &pids);
+        if (pids.n <= n)
+                return false;
+        ARRAY_FOREACH(pid, &pids) {
+                CLEANUP(split_process_clear) SplitProcess process = SPLIT_PROCESS_NONE;
+
+                if (processes->open((uint32_t)*pid, &process, processes->userdata) >= 0)
+                        n_found += process.uid == uid;
+        }
+        return n_found > n;
+}
+
+int members_refuse_more(uid_t uid, Refusal *why) {
+        return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
+                "user %u would have more than %d processes outside: bring some back first",
+                (unsigned)uid, SPLIT_PROCESSES_PER_USER_MAX);
+}
+
 void members_forget_ended(SplitController *controller) {
         CLEANUP(array_clear) Array pids = ARRAY_INIT(pid_t);
 

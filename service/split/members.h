@@ -10,6 +10,12 @@
 /* The pid_t of all that are in groups of ours, sorted; none without memory. */
 void members_list(const SplitController *controller, Array *pids);
 
+/* Whether more than @n of @uid are in groups of ours. Counts exactly only where it could matter. */
+bool members_are_more_than(const SplitController *controller, uid_t uid, size_t n);
+
+/* Return: -EPERM, and @why for the user who has too many. */
+int members_refuse_more(uid_t uid, Refusal *why);
+
 /* Remembers that those of @pids that were not among @before (sorted) were moved just now. */
 void members_note(SplitController *controller, const Array *pids, const Array *before);
 

@@ -156,6 +156,13 @@ static void move(Request *request) {
                         request_refuse_fault(request->asked.process.pid, r, &fault, &request->why);
                 return;
         }
+        /* How many children there are is known only now. */
+        if (request->asked.children &&
+                members_are_more_than(request->controller, request->asked.process.uid,
+                        SPLIT_PROCESSES_PER_USER_MAX)) {
+                request->result = members_refuse_more(request->asked.process.uid, &request->why);
+                return;
+        }
         members_note(request->controller, &request->pids, &request->inside);
         request_sweep(request);
 }

@@ -17,25 +17,6 @@ bool requests_are_at(const SplitController *controller, const char *path) {
         return false;
 }
 
-/* Counts exactly only where it could matter. */
-static bool is_at_limit(SplitController *controller, uid_t uid) {
-        CLEANUP(array_clear) Array pids = ARRAY_INIT(pid_t);
-        const SplitProcesses *processes = controller->config.processes;
-        const pid_t *pid;
-        size_t n = 0;
-
-        members_list(controller, &pids);
-        if (pids.n < SPLIT_PROCESSES_PER_USER_MAX)
-                return false;
-        ARRAY_FOREACH(pid, &pids) {
-                CLEANUP(split_process_clear) SplitProcess process = SPLIT_PROCESS_NONE;
-
-                if (processes->open((uint32_t)*pid, &process, processes->userdata) >= 0)
-                        n += process.uid == uid;
-        }
-        return n >= SPLIT_PROCESSES_PER_USER_MAX;
-}
-
 int split_controller_check_process(
         const SplitController *controller, const SplitProcess *process, Refusal *why) {
         if (process->pid == 1)
@@ -50,6 +31,13 @@ int split_controller_check_process(
         return 0;
 }
 
+int split_controller_check_room(
+        const SplitController *controller, const SplitProcess *process, Refusal *why) {
+        if (members_are_more_than(controller, process->uid, SPLIT_PROCESSES_PER_USER_MAX - 1))
+                return members_refuse_more(process->uid, why);
+        return 0;
+}
+
 int split_controller_exclude(SplitController *controller, SplitRequest *asked, SplitDone done,
         void *userdata, Refusal *why) {
         CLEANUP(request_free_p) Request *request = NULL;
@@ -58,13 +46,10 @@ int split_controller_exclude(SplitController *controller, SplitRequest *asked, S
         r = split_controller_check_available(controller, why);
         if (r >= 0)
                 r = split_controller_check_process(controller, &asked->process, why);
+        if (r >= 0)
+                r = split_controller_check_room(controller, &asked->process, why);
         if (r < 0)
                 return r;
-        if (is_at_limit(controller, asked->process.uid))
-                return refusal_set(why, REFUSAL_LIMITS_EXCEEDED,
-                        "%d processes of user %u are taken out already",
-                        SPLIT_PROCESSES_PER_USER_MAX, (unsigned)asked->process.uid);
-
         request = request_new(controller, asked, done, userdata);
         if (!request)
                 return -ENOMEM;

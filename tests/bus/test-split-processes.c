@@ -477,6 +477,80 @@ static void test_children(void) {
         service_tear_down(&s);
 }
 
+/* Limits */
+
+#define PROCESSES_MAX 4096
+
+static void start_many(void *userdata) {
+        worker_start_children(*(const unsigned *)userdata, 0);
+}
+
+static void assert_count(Service *s, unsigned n) {
+        g_autofree char *expected = g_strdup_printf("(<uint32 %u>,)", n);
+
+        split_assert_property(s->root, "ProcessCount", expected);
+}
+
+static void test_limit(void) {
+        unsigned n_first = PROCESSES_MAX - 6, n_second = 9;
+        Worker *first, *second, *last[6], *of_bob;
+        g_autofree char *added = NULL;
+        BusAgent *agent;
+        Service s;
+
+        if (!set_up(&s, OWN_ONLY))
+                return;
+        first = worker_new(BUS_UID_ALICE, start_many, &n_first);
+        added = split_askf(s.alice, "AddProcess", "(uint32 %d, {'children': <true>})", first->pid);
+        g_assert_cmpuint(split_number(added, "excluded"), ==, n_first + 1);
+        assert_count(&s, n_first + 1);
+
+        /* A family that is too large comes whole or not at all. */
+        second = worker_new(BUS_UID_ALICE, start_many, &n_second);
+        split_failsf(s.alice, "AddProcess", LIMITS_EXCEEDED, "4096",
+                "(uint32 %d, {'children': <true>})", second->pid);
+        g_assert_false(is_out(second->pid));
+        g_assert_false(is_out(first_child_of(second->pid)));
+        assert_count(&s, n_first + 1);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(last); i++) {
+                last[i] = worker_new(BUS_UID_ALICE, NULL, NULL);
+                if (i < G_N_ELEMENTS(last) - 1)
+                        g_free(split_askf(
+                                s.alice, "AddProcess", "(uint32 %d, @a{sv} {})", last[i]->pid));
+        }
+        assert_count(&s, PROCESSES_MAX);
+        split_failsf(s.alice, "AddProcess", LIMITS_EXCEEDED, "user 64001", "(uint32 %d, @a{sv} {})",
+                last[5]->pid);
+        g_assert_false(is_out(last[5]->pid));
+
+        /* Of another user's there is room, and one back makes room for one. */
+        of_bob = worker_new(BUS_UID_BOB, NULL, NULL);
+        g_free(split_askf(s.root, "AddProcess", "(uint32 %d, @a{sv} {})", of_bob->pid));
+        g_free(split_askf(s.alice, "RemoveProcess", "(uint32 %d, @a{sv} {})", last[0]->pid));
+        g_free(split_askf(s.alice, "AddProcess", "(uint32 %d, @a{sv} {})", last[5]->pid));
+        assert_count(&s, PROCESSES_MAX + 1);
+
+        /* Nobody types a password for what is refused. */
+        bus_fixture_stop_polkitd(s.bus);
+        bus_fixture_start_polkitd(s.bus, ALL_PASSWORD);
+        agent = bus_agent_new(s.bus, s.alice, BUS_AGENT_GRANTS);
+        {
+                g_autofree char *arguments =
+                        g_strdup_printf("(uint32 %d, @a{sv} {})", last[0]->pid);
+
+                refuse(s.alice, agent, arguments, LIMITS_EXCEEDED, "4096");
+        }
+        bus_agent_free(agent);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(last); i++)
+                (void)worker_free(last[i]);
+        (void)worker_free(of_bob);
+        (void)worker_free(second);
+        (void)worker_free(first);
+        service_tear_down(&s);
+}
+
 /* Lifetimes */
 
 static void test_client(void) {
@@ -539,6 +613,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func(
                 "/split-processes/other-namespaces-make-no-difference", test_other_namespaces);
         g_test_add_func("/split-processes/children-come-along-where-asked", test_children);
+        g_test_add_func("/split-processes/each-user-may-have-so-many", test_limit);
         g_test_add_func("/split-processes/client-takes-its-processes-along-also-after-a-restart",
                 test_client);
         g_test_add_func("/split-processes/client-that-left-while-the-service-was-dead",
