@@ -18,10 +18,15 @@ static GVariant *parse(const char *arguments) {
         return value;
 }
 
+static GVariant *try_with(BusClient *client, const char *member, const char *arguments,
+        BusCallFlags flags, GError **error) {
+        return bus_client_call(
+                client, SPLIT_NAME, SPLIT_PATH, SPLIT_NAME, member, parse(arguments), flags, error);
+}
+
 static GVariant *try_call(
         BusClient *client, const char *member, const char *arguments, GError **error) {
-        return bus_client_call(client, SPLIT_NAME, SPLIT_PATH, SPLIT_NAME, member, parse(arguments),
-                BUS_CALL_PLAIN, error);
+        return try_with(client, member, arguments, BUS_CALL_PLAIN, error);
 }
 
 static void check_error(const char *member, const char *arguments, GVariant *reply, GError *error,
@@ -66,6 +71,15 @@ void split_fails(BusClient *client, const char *member, const char *arguments,
         g_autoptr(GError) error = NULL;
 
         reply = try_call(client, member, arguments, &error);
+        check_error(member, arguments, reply, error, error_name, says);
+}
+
+void split_fails_though_asked(BusClient *client, const char *member, const char *arguments,
+        const char *error_name, const char *says) {
+        g_autoptr(GVariant) reply = NULL;
+        g_autoptr(GError) error = NULL;
+
+        reply = try_with(client, member, arguments, BUS_CALL_INTERACTIVE, &error);
         check_error(member, arguments, reply, error, error_name, says);
 }
 

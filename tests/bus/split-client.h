@@ -29,6 +29,9 @@ char *split_askf(BusClient *client, const char *member, const char *format, ...)
 /* It has to fail with @error_name and a message that holds @says (NULL: any). */
 void split_fails(BusClient *client, const char *member, const char *arguments,
         const char *error_name, const char *says);
+/* … with a call that may ask for a password. */
+void split_fails_though_asked(BusClient *client, const char *member, const char *arguments,
+        const char *error_name, const char *says);
 void split_failsf(BusClient *client, const char *member, const char *error_name, const char *says,
         const char *format, ...) G_GNUC_PRINTF(5, 6);
 

@@ -265,18 +265,7 @@ static pid_t service_pid(const Service *s) {
 
 static void refuse(BusClient *client, BusAgent *agent, const char *arguments,
         const char *error_name, const char *says) {
-        g_autoptr(GVariant) value =
-                g_variant_ref_sink(g_variant_parse(NULL, arguments, NULL, NULL, NULL));
-        g_autoptr(GVariant) reply = NULL;
-        g_autoptr(GError) error = NULL;
-        g_autofree char *name = NULL;
-
-        reply = bus_client_call(client, SPLIT_NAME, SPLIT_PATH, SPLIT_NAME, "AddProcess", value,
-                BUS_CALL_INTERACTIVE, &error);
-        g_assert_null(reply);
-        name = g_dbus_error_get_remote_error(error);
-        g_assert_cmpstr(name, ==, error_name);
-        split_assert_holds(error->message, says);
+        split_fails_though_asked(client, "AddProcess", arguments, error_name, says);
         g_assert_cmpuint(agent->n_begun, ==, 0);
 }
 

@@ -183,21 +183,134 @@ static const struct {
         { "RemoveProcess", "(uint32 2, {'lifetime': <'boot'>})", INVALID_ARGS, "lifetime" },
         { "ClearProcesses", "({'everything': <true>},)", INVALID_ARGS, "everything" },
         { "ListProcesses", "({'pid': <uint32 0>},)", INVALID_ARGS, "pid 0" },
+        { "ListProcesses", "({'pid': <7>},)", INVALID_ARGS, "pid" },
+        { "ListProcesses", "({'pid': <'7'>},)", INVALID_ARGS, "pid" },
+        { "ListProcesses", "({'all': <1>},)", INVALID_ARGS, "all" },
+        { "ListProcesses", "({'all': <true>, 'all': <false>},)", INVALID_ARGS, "all" },
+        { "ListProcesses", "({'': <true>},)", INVALID_ARGS, NULL },
+        { "ListProcesses", "({'uid': <uint32 0>},)", INVALID_ARGS, "uid" },
+        { "ListProcesses", "('all',)", INVALID_ARGS, NULL },
+        { "ListSelectors", "({'all': <true>},)", INVALID_ARGS, NULL },
+        { "ClearProcesses", "({'all': <'yes'>},)", INVALID_ARGS, "all" },
+        { "ClearProcesses", "({'sockets': <true>},)", INVALID_ARGS, "sockets" },
+        { "ClearProcesses", "({'sockets': <'RESET'>},)", INVALID_ARGS, "RESET" },
+        { "ClearProcesses", "({'children': <true>},)", INVALID_ARGS, "children" },
+        { "AddProcess", "(uint32 2, {'lifetime': <1>})", INVALID_ARGS, "lifetime" },
+        { "AddProcess", "(uint32 2, {'lifetime': <'client\n'>})", INVALID_ARGS, "client" },
+        { "AddProcess", "(uint32 2, {'sockets': <['keep']>})", INVALID_ARGS, "sockets" },
+        { "AddProcess", "(uint32 2, {'sockets': <<'keep'>>})", INVALID_ARGS, "sockets" },
+        { "AddProcess", "(uint32 2, {'pid': <uint32 2>})", INVALID_ARGS, "pid" },
+        { "AddProcess", "(uint32 2, {'children': <true>, 'children': <true>})", INVALID_ARGS,
+                "children" },
+        { "AddProcess", "(int32 2, @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddProcess", "(uint64 2, @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddProcess", "(uint32 2,)", INVALID_ARGS, NULL },
+        { "AddProcessFd", "(uint32 2, @a{sv} {})", INVALID_ARGS, NULL },
+        { "RemoveProcess", "(uint32 2, {'all': <true>})", INVALID_ARGS, "all" },
+        { "RemoveProcess", "(uint32 0, @a{sv} {})", INVALID_ARGS, "pid 0" },
+        { "RemoveProcess", "(uint32 2147483648, @a{sv} {})", INVALID_ARGS, "2147483648" },
+        { "SetEnabled", "(true, {'lifetime': <'client'>})", INVALID_ARGS, "client" },
+        { "SetEnabled", "(true, {'lifetime': <true>})", INVALID_ARGS, "lifetime" },
+        { "SetEnabled", "(1, @a{sv} {})", INVALID_ARGS, NULL },
+        { "SetMode", "('', @a{sv} {})", INVALID_ARGS, "mode" },
+        { "SetMode", "('Exclude', @a{sv} {})", INVALID_ARGS, "Exclude" },
+        { "SetMode", "(true, @a{sv} {})", INVALID_ARGS, NULL },
+        { "SetDns", "('', @a{sv} {})", INVALID_ARGS, "dns" },
+        { "SetDns", "('system', {'server': <'8.8.8.8'>})", INVALID_ARGS, "server" },
+        { "SetDns", "(['system'], @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddSelectors", "([('', '')], @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddSelectors", "([('User', '1')], @a{sv} {})", INVALID_ARGS, "User" },
+        { "AddSelectors", "([('user\n', '1')], @a{sv} {})", INVALID_ARGS, "user" },
+        { "AddSelectors", "([('user', '-1')], @a{sv} {})", INVALID_ARGS, "-1" },
+        { "AddSelectors", "([('user', '1 ')], @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddSelectors", "([('user', '99999999999999999999')], @a{sv} {})", INVALID_ARGS,
+                "99999999999999999999" },
+        { "AddSelectors", "([('user', 'root\n64001')], @a{sv} {})", INVALID_ARGS, "root" },
+        { "AddSelectors", "([('user', '../../etc/passwd')], @a{sv} {})", INVALID_ARGS, "passwd" },
+        { "AddSelectors", "([('network', '')], @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddSelectors", "([('network', '10.0.0.0/33')], @a{sv} {})", INVALID_ARGS, "/33" },
+        { "AddSelectors", "([('network', '10.0.0.0/-1')], @a{sv} {})", INVALID_ARGS, "/-1" },
+        { "AddSelectors", "([('network', '::/0')], @a{sv} {})", INVALID_ARGS, "::/0" },
+        { "AddSelectors", "([('network', 'fe80::%v0/64')], @a{sv} {})", INVALID_ARGS, "fe80" },
+        { "AddSelectors", "([('cgroup', '')], @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddSelectors", "([('cgroup', '.')], @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddSelectors", "([('cgroup', 'a//b')], @a{sv} {})", INVALID_ARGS, "a//b" },
+        { "AddSelectors", "([('cgroup', 'a/../b')], @a{sv} {})", INVALID_ARGS, "a/../b" },
+        { "AddSelectors", "([('cgroup', 'a\nb')], @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddSelectors", "([('unit', '')], @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddSelectors", "([('unit', 'firefox')], @a{sv} {})", INVALID_ARGS, "firefox" },
+        { "AddSelectors", "([('unit', 'a/b.service')], @a{sv} {})", INVALID_ARGS, "a/b" },
+        { "AddSelectors", "([('unit', 'a\tb.service')], @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddSelectors", "([('interface', '')], @a{sv} {})", INVALID_ARGS, NULL },
+        { "AddSelectors", "([('interface', 'abcdefghijklmnop')], @a{sv} {})", INVALID_ARGS,
+                "abcdefghijklmnop" },
+        { "AddSelectors", "([('interface', '..')], @a{sv} {})", INVALID_ARGS, ".." },
+        { "AddSelectors", "(@a(ss) [], {'lifetime': <['boot']>})", INVALID_ARGS, "lifetime" },
+        { "RemoveSelectors", "([('colour', 'red')], @a{sv} {})", INVALID_ARGS, "colour" },
+        { "RemoveSelectors", "([('domain', 'x.org')], @a{sv} {})", NOT_SUPPORTED, "domain" },
+        { "SetSelectors", "([('app', 'x')], @a{sv} {})", NOT_SUPPORTED, "app" },
         { "ListProcesses", "({'colour': <'red'>},)", INVALID_ARGS, "colour" },
 };
 
+/* Nobody is asked for a password for it, and nothing changes. */
 static void test_refuses_junk(void) {
-        g_autofree char *before = NULL, *after = NULL;
+        g_autofree char *before = NULL, *after = NULL, *listed = NULL;
+        BusAgent *agent;
+        Service s;
+
+        if (!service_set_up(&s, ALL_PASSWORD, NULL))
+                return;
+        agent = bus_agent_new(s.bus, s.alice, BUS_AGENT_GRANTS);
+        before = kernel_state();
+        for (size_t i = 0; i < G_N_ELEMENTS(junk); i++)
+                split_fails_though_asked(
+                        s.alice, junk[i].member, junk[i].arguments, junk[i].error, junk[i].says);
+        g_assert_cmpuint(agent->n_begun, ==, 0);
+        after = kernel_state();
+        g_assert_cmpstr(after, ==, before);
+        listed = split_ask(s.root, "ListSelectors", NULL);
+        g_assert_cmpstr(listed, ==, "([],)");
+        bus_agent_free(agent);
+        service_tear_down(&s);
+}
+
+/* Whatever is that long is refused, in few words. */
+static void test_long_strings(void) {
+        static const struct {
+                const char *member, *format;
+        } calls[] = {
+                { "AddSelectors", "([('%s', 'x')], @a{sv} {})" },
+                { "AddSelectors", "([('user', '%s')], @a{sv} {})" },
+                { "AddSelectors", "([('unit', '%s.service')], @a{sv} {})" },
+                { "AddSelectors", "([('cgroup', '%s')], @a{sv} {})" },
+                { "AddSelectors", "([('network', '%s')], @a{sv} {})" },
+                { "AddSelectors", "([('interface', '%s')], @a{sv} {})" },
+                { "AddSelectors", "(@a(ss) [], {'%s': <true>})" },
+                { "AddSelectors", "(@a(ss) [], {'lifetime': <'%s'>})" },
+                { "SetMode", "('%s', @a{sv} {})" },
+                { "SetDns", "('%s', @a{sv} {})" },
+                { "AddProcess", "(uint32 7, {'sockets': <'%s'>})" },
+                { "ListProcesses", "({'%s': <true>},)" },
+        };
+        g_autofree char *many = g_strnfill(70000, 'x');
         Service s;
 
         if (!service_set_up(&s, ALL_YES, NULL))
                 return;
-        before = kernel_state();
-        for (size_t i = 0; i < G_N_ELEMENTS(junk); i++)
-                split_fails(
-                        s.alice, junk[i].member, junk[i].arguments, junk[i].error, junk[i].says);
-        after = kernel_state();
-        g_assert_cmpstr(after, ==, before);
+        for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
+                g_auto(GStrv) parts = g_strsplit(calls[i].format, "%s", 2);
+                g_autofree char *arguments = g_strjoinv(many, parts);
+                g_autoptr(GVariant) reply = NULL;
+                g_autoptr(GError) error = NULL;
+
+                reply = bus_client_call(s.alice, SPLIT_NAME, SPLIT_PATH, SPLIT_NAME,
+                        calls[i].member, g_variant_parse(NULL, arguments, NULL, NULL, NULL),
+                        BUS_CALL_PLAIN, &error);
+                g_assert_null(reply);
+                g_assert_true(g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS));
+                g_assert_cmpuint(strlen(error->message), <, 1000);
+        }
+        split_assert_property(s.alice, "Version", "(<uint32 1>,)"); /* it lives */
         service_tear_down(&s);
 }
 
@@ -327,7 +440,8 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/split/settings", test_settings);
         g_test_add_func("/split/lifetimes", test_lifetimes);
         g_test_add_func("/split/limit-of-selectors", test_limit_of_selectors);
-        g_test_add_func("/split/refuses-junk", test_refuses_junk);
+        g_test_add_func("/split/refuses-junk-before-any-password", test_refuses_junk);
+        g_test_add_func("/split/refuses-long-strings-in-few-words", test_long_strings);
         g_test_add_func("/split/denied-changes-nothing", test_denied);
         g_test_add_func("/split/without-polkit-changes-nothing", test_denied_without_polkit);
         g_test_add_func("/split/without-password-changes-nothing", test_denied_without_password);
