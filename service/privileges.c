@@ -80,6 +80,12 @@ static int become(const struct passwd *entry) {
         return 0;
 }
 
+uid_t privileges_find_user(const char *user) {
+        const struct passwd *entry = getpwnam(user);
+
+        return entry ? entry->pw_uid : 0;
+}
+
 int privileges_drop(const char *user, const char *directory) {
         const struct passwd *entry = NULL;
         int r;

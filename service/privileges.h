@@ -6,6 +6,8 @@
  * starts the service as its user, a bus daemon without systemd as root.
  */
 
+#include <sys/types.h>
+
 /**
  * privileges_drop() - become @user, with the capabilities of the unit alone
  * @user:       stays root, with those alone, when there is no such user
@@ -16,3 +18,6 @@
  * Return: 0; negative errno, logged.
  */
 int privileges_drop(const char *user, const char *directory);
+
+/* Return: the uid of @user; root's where there is no such user. */
+uid_t privileges_find_user(const char *user);

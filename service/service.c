@@ -199,6 +199,8 @@ static SplitMeansConfig means_config(const Service *service, const Settings *set
                 .forced = settings->mechanism,
                 .cgroup2_mount = settings->cgroup2_mount,
                 .net_cls_directory = settings->net_cls_directory,
+                .bpf_directory = settings->bpf_directory,
+                .bpf_owner = privileges_find_user(SERVICE_USER),
                 .nftables = service->nftables };
 }
 
@@ -377,6 +379,7 @@ static int start(Service *service) {
                 log_error("Cannot read the kernel's routes: %s", strerror(-r));
                 return r;
         }
+        split_means_settle(service->means);
 
         r = split_controller_start(service->split);
         if (r < 0)
@@ -464,8 +467,10 @@ static int clean_kernel(Service *service, const Settings *settings) {
                 r = build_engine(service, settings, /* state_path= */ NULL);
         if (r >= 0)
                 r = engine_start(service->engine);
-        if (r >= 0)
+        if (r >= 0) {
+                split_means_settle(service->means);
                 split_means_end_groups(service->means);
+        }
         if (r >= 0)
                 r = engine_refresh(service->engine, on_cleaned_up, service);
         return r < 0 ? r : sd_event_loop(service->event);

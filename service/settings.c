@@ -181,18 +181,33 @@ static int read_mechanism(SettingsLookup lookup, char mechanism[static 16], Refu
                 "TALPID_MECHANISM=%.32s is not bpf, nftables, net_cls or none", text);
 }
 
-/* A mount point: leaves @ret alone where the variable is not set or empty. */
-static int read_mount(SettingsLookup lookup, const char *name, char *ret, Refusal *why) {
+/* Leaves @ret alone where the variable is not set. Trailing slashes go. */
+static int read_path(
+        SettingsLookup lookup, const char *name, char ret[SETTINGS_DIRECTORY_MAX], Refusal *why) {
         const char *text = lookup(name);
+        size_t length;
 
         if (!text || !text[0])
                 return 0;
-        if (text[0] != '/' || strlen(text) >= SETTINGS_DIRECTORY_MAX)
+        length = strlen(text);
+        while (length > 1 && text[length - 1] == '/')
+                length--;
+        if (text[0] != '/' || length >= SETTINGS_DIRECTORY_MAX)
                 return refusal_set(why, REFUSAL_INVALID_ARGS,
                         "%s=%.64s is no absolute path of less than %d bytes", name, text,
                         SETTINGS_DIRECTORY_MAX);
-        (void)snprintf(ret, SETTINGS_DIRECTORY_MAX, "%s", text);
+        (void)snprintf(ret, SETTINGS_DIRECTORY_MAX, "%.*s", (int)length, text);
         return 0;
+}
+
+static int read_bpf_directory(SettingsLookup lookup, char *directory, Refusal *why) {
+        int r = read_path(lookup, "TALPID_BPF_FS", directory, why);
+
+        if (r >= 0 && strcmp(directory, "/") == 0)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_BPF_FS=/ is no directory in a BPF file system, such as %s",
+                        SETTINGS_BPF_DIRECTORY);
+        return r;
 }
 
 int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
@@ -200,6 +215,7 @@ int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
                 .ours = OURS_DEFAULT,
                 .log_level = LOG_INFO,
                 .idle_timeout_usec = SETTINGS_IDLE_TIMEOUT_USEC,
+                .bpf_directory = SETTINGS_BPF_DIRECTORY,
         };
         const struct {
                 const char *name;
@@ -228,9 +244,11 @@ int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
         if (r >= 0)
                 r = read_mechanism(lookup, settings.mechanism, why);
         if (r >= 0)
-                r = read_mount(lookup, "TALPID_CGROUP2_FS", settings.cgroup2_mount, why);
+                r = read_path(lookup, "TALPID_CGROUP2_FS", settings.cgroup2_mount, why);
         if (r >= 0)
-                r = read_mount(lookup, "TALPID_NET_CLS_MOUNT_DIR", settings.net_cls_directory, why);
+                r = read_path(lookup, "TALPID_NET_CLS_MOUNT_DIR", settings.net_cls_directory, why);
+        if (r >= 0)
+                r = read_bpf_directory(lookup, settings.bpf_directory, why);
         if (r >= 0)
                 r = check_ours(&settings.ours, why);
         if (r < 0)

@@ -13,6 +13,7 @@
 
 #define SETTINGS_IDLE_TIMEOUT_USEC (30 * USEC_PER_SEC)
 #define SETTINGS_DIRECTORY_MAX 256
+#define SETTINGS_BPF_DIRECTORY "/sys/fs/bpf/talpid"
 
 typedef struct Settings {
         Ours ours;
@@ -22,6 +23,7 @@ typedef struct Settings {
         char mechanism[16];                             /* "": whatever works */
         char cgroup2_mount[SETTINGS_DIRECTORY_MAX];     /* "": where it is mounted */
         char net_cls_directory[SETTINGS_DIRECTORY_MAX]; /* where it may be mounted; "": nowhere */
+        char bpf_directory[SETTINGS_DIRECTORY_MAX];     /* in a BPF file system */
         char state_directory[SETTINGS_DIRECTORY_MAX];   /* and the machine; "": none */
         bool firewall_debug;                            /* counters on every rule */
 } Settings;

@@ -3,6 +3,7 @@
 #include "backends/cgroup-bpf/bpf-call.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -114,55 +115,53 @@ int bpf_call_map_delete(int map, const void *key) {
         return call(BPF_MAP_DELETE_ELEM, &attr);
 }
 
-int bpf_call_attach(int directory, BpfHook hook, int program, uint32_t flags, int replaced) {
+int bpf_call_link(int directory, BpfHook hook, int program, uint32_t flags) {
         union bpf_attr attr = {
-                .target_fd = (uint32_t)directory,
-                .attach_bpf_fd = (uint32_t)program,
-                .attach_type = bpf_hook_info(hook)->attach_type,
-                .attach_flags = flags | (replaced >= 0 ? BPF_F_REPLACE : 0),
-                .replace_bpf_fd = replaced >= 0 ? (uint32_t)replaced : 0,
+                .link_create.prog_fd = (uint32_t)program,
+                .link_create.target_fd = (uint32_t)directory,
+                .link_create.attach_type = bpf_hook_info(hook)->attach_type,
+                .link_create.flags = flags,
         };
 
-        return call(BPF_PROG_ATTACH, &attr);
+        return call(BPF_LINK_CREATE, &attr);
 }
 
-int bpf_call_detach(int directory, BpfHook hook, int program) {
-        union bpf_attr attr = {
-                .target_fd = (uint32_t)directory,
-                .attach_bpf_fd = (uint32_t)program,
-                .attach_type = bpf_hook_info(hook)->attach_type,
+int bpf_call_link_update(int link, int program) {
+        union bpf_attr attr = { .link_update.link_fd = (uint32_t)link,
+                .link_update.new_prog_fd = (uint32_t)program };
+
+        return call(BPF_LINK_UPDATE, &attr);
+}
+
+int bpf_call_link_detach(int link) {
+        union bpf_attr attr = { .link_detach.link_fd = (uint32_t)link };
+
+        return call(BPF_LINK_DETACH, &attr);
+}
+
+bool bpf_call_knows_link_flags(uint32_t flags) {
+        static const BpfProgram nothing = {
+                .insns = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 1 },
+                        { .code = BPF_JMP | BPF_EXIT } },
+                .n = 2,
         };
+        char text[BPF_CALL_TEXT_MAX];
+        CLEANUP_FD int program = bpf_call_load(BPF_HOOK_SOCK_CREATE, &nothing, text);
 
-        return call(BPF_PROG_DETACH, &attr);
+        /* Flags are checked before the directory, which is none (cgroup_bpf_link_attach()). */
+        return program >= 0 && bpf_call_link(-1, BPF_HOOK_SOCK_CREATE, program, flags) == -EBADF;
 }
 
-int bpf_call_query(int directory, BpfHook hook, uint32_t ids[static BPF_CALL_ATTACHED_MAX]) {
-        union bpf_attr attr = {
-                .query.target_fd = (uint32_t)directory,
-                .query.attach_type = bpf_hook_info(hook)->attach_type,
-                .query.prog_ids = pointer(ids),
-                .query.prog_cnt = BPF_CALL_ATTACHED_MAX,
-        };
-        int r = call(BPF_PROG_QUERY, &attr);
+int bpf_call_pin(int object, const char *path) {
+        union bpf_attr attr = { .bpf_fd = (uint32_t)object, .pathname = pointer(path) };
 
-        return r < 0 ? r : (int)attr.query.prog_cnt;
+        return call(BPF_OBJ_PIN, &attr);
 }
 
-int bpf_call_knows_attach_flags(uint32_t flags) {
-        /* Flags are checked before the file descriptors, which are none (bpf_prog_attach()). */
-        return bpf_call_attach(-1, BPF_HOOK_SOCK_CREATE, -1, flags, -1) == -EBADF;
-}
+int bpf_call_get(const char *path) {
+        union bpf_attr attr = { .pathname = pointer(path) };
 
-int bpf_call_open_program(uint32_t id) {
-        union bpf_attr attr = { .prog_id = id };
-
-        return call(BPF_PROG_GET_FD_BY_ID, &attr);
-}
-
-int bpf_call_open_map(uint32_t id) {
-        union bpf_attr attr = { .map_id = id };
-
-        return call(BPF_MAP_GET_FD_BY_ID, &attr);
+        return call(BPF_OBJ_GET, &attr);
 }
 
 static int get_info(int fd, void *info, size_t size) {
@@ -173,16 +172,13 @@ static int get_info(int fd, void *info, size_t size) {
         return call(BPF_OBJ_GET_INFO_BY_FD, &attr);
 }
 
-int bpf_call_program_info(int program, struct bpf_prog_info *ret,
-        uint32_t maps[static BPF_CALL_MAPS_MAX], size_t *ret_n_maps) {
-        struct bpf_prog_info info = { .nr_map_ids = BPF_CALL_MAPS_MAX, .map_ids = pointer(maps) };
-        int r = get_info(program, &info, sizeof(info));
+int bpf_call_link_info(int link, struct bpf_link_info *ret) {
+        struct bpf_link_info info = { 0 };
+        int r = get_info(link, &info, sizeof(info));
 
-        if (r < 0)
-                return r;
-        *ret = info;
-        *ret_n_maps = info.nr_map_ids < BPF_CALL_MAPS_MAX ? info.nr_map_ids : BPF_CALL_MAPS_MAX;
-        return 0;
+        if (r == 0)
+                *ret = info;
+        return r;
 }
 
 int bpf_call_map_info(int map, struct bpf_map_info *ret) {
@@ -192,4 +188,17 @@ int bpf_call_map_info(int map, struct bpf_map_info *ret) {
         if (r == 0)
                 *ret = info;
         return r;
+}
+
+int bpf_fault(Fault *fault, int error, const char *format, ...) {
+        char text[FAULT_TEXT_MAX];
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof(text), format, args); /* a long text is cut */
+        va_end(args);
+        fault->error = error;
+        (void)snprintf(fault->text, sizeof(fault->text), "%.*s: %s", FAULT_TEXT_MAX - 64, text,
+                strerror(-error));
+        return error;
 }

@@ -8,15 +8,15 @@
  * descriptor or 0; negative errno.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <linux/bpf.h>
 
 #include "backends/cgroup-bpf/bpf-program.h"
+#include "backends/facts/operation.h"
 
-#define BPF_CALL_ATTACHED_MAX 64 /* BPF_CGROUP_MAX_PROGS of the kernel */
-#define BPF_CALL_MAPS_MAX 8      /* of one program; ours use fewer */
 #define BPF_CALL_TEXT_MAX 160
 
 typedef struct BpfMapSpec {
@@ -34,21 +34,30 @@ int bpf_call_map_update(int map, const void *key, const void *value);
 int bpf_call_map_lookup(int map, const void *key, void *value);
 int bpf_call_map_delete(int map, const void *key);
 
-/* @replaced: the program whose place it takes (BPF_F_REPLACE); -1: none. */
-int bpf_call_attach(int directory, BpfHook hook, int program, uint32_t flags, int replaced);
-int bpf_call_detach(int directory, BpfHook hook, int program);
+/*
+ * A link holds a program at a hook of a directory for as long as anything holds the link: a file
+ * descriptor, or a pin, see bpf_call_pin(). Several are attached beside each other.
+ */
+int bpf_call_link(int directory, BpfHook hook, int program, uint32_t flags);
 
-/* The ids of what is attached to the directory itself, in their order. Return: how many. */
-int bpf_call_query(int directory, BpfHook hook, uint32_t ids[static BPF_CALL_ATTACHED_MAX]);
+/* @program takes the place of the link's at once. -ENOLINK: the directory is gone. */
+int bpf_call_link_update(int link, int program);
 
-/* Whether the kernel knows @flags of BPF_PROG_ATTACH; attaches nothing. */
-int bpf_call_knows_attach_flags(uint32_t flags);
+/* The program is off when this returns; what is left of the link holds nothing. */
+int bpf_call_link_detach(int link);
+int bpf_call_link_info(int link, struct bpf_link_info *ret);
 
-/* Needs CAP_SYS_ADMIN. */
-int bpf_call_open_program(uint32_t id);
-int bpf_call_open_map(uint32_t id);
+/* Whether the kernel knows @flags of bpf_call_link(); attaches nothing. */
+bool bpf_call_knows_link_flags(uint32_t flags);
 
-/* *ret_n_maps ids of the maps that the program uses are in @maps. */
-int bpf_call_program_info(int program, struct bpf_prog_info *ret,
-        uint32_t maps[static BPF_CALL_MAPS_MAX], size_t *ret_n_maps);
+/* Gives an object a name in a BPF file system. -EEXIST: something has it. */
+int bpf_call_pin(int object, const char *path);
+
+/* Return: a file descriptor of what is pinned, see bpf_call_link_info() for what it is. */
+int bpf_call_get(const char *path);
+
 int bpf_call_map_info(int map, struct bpf_map_info *ret);
+
+/* Fills @fault with a sentence and the error's name. Return: @error. */
+int bpf_fault(Fault *fault, int error, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));

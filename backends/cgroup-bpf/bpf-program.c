@@ -163,7 +163,6 @@ static void jump_if_marked(
 }
 
 static void build_create(Assembler *as, const BpfProgramParameters *p) {
-        load_map(as, R3, p->record_map); /* unused but by bpf_prog_info: whose program this is */
         emit(as, LOAD(BPF_W, R2, R1, SOCK_MARK));
         jump_if_marked(as, R2, R3, p, LABEL_ACCEPT);
         change_mark(as, R2, p);

@@ -32,8 +32,7 @@
 #define BPF_PROGRAM_PREFIX "talpid_" /* of the names of programs and maps that are ours */
 
 typedef enum BpfHook {
-        BPF_HOOK_SOCK_CREATE, /* first: attached first and detached last, it says whose the rest is
-                               */
+        BPF_HOOK_SOCK_CREATE, /* attached first and detached last */
         BPF_HOOK_BIND4,
         BPF_HOOK_BIND6,
         BPF_HOOK_CONNECT4,
@@ -55,16 +54,6 @@ typedef struct BpfHookInfo {
         bool resolves; /* only groups that resolve have it */
         bool optional; /* the rest keeps its promises on kernels without it */
 } BpfHookInfo;
-
-/* What is remembered of a set of programs, in a map that its sock_create refers to. */
-#define BPF_GROUP_RECORD_VERSION 1u
-
-typedef struct BpfGroupRecord {
-        uint32_t version;
-        uint32_t mark;
-        uint32_t mask;
-        uint32_t resolves;
-} BpfGroupRecord;
 
 /* Key and value of the map of resolvers: AF_INET or AF_INET6, and bytes in network order. */
 typedef struct BpfResolver {
@@ -95,8 +84,7 @@ typedef struct BpfProgramParameters {
          */
         bool only_unmarked;
 
-        int record_map; /* file descriptors */
-        int resolver_map;
+        int resolver_map; /* file descriptors */
         int asked_map;
         BpfUnixLayout unix_layout;
 } BpfProgramParameters;

@@ -7,33 +7,37 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "backends/base/array.h"
+#include "backends/base/log.h"
 #include "backends/cgroup-bpf/attachment.h"
 #include "backends/cgroup-bpf/bpf-call.h"
+#include "backends/cgroup-bpf/cgroup-bpf-private.h"
 
-/* Kernel 6.15: an ancestor's program runs before, not after. */
-#define ATTACH_PREORDER (UINT32_C(1) << 6)
+/* An ancestor's program runs before, not after. Links of older kernels do not know it. */
+#define LINK_PREORDER (UINT32_C(1) << 6)
 
 #define KINDS (FACT_KIND_BIT(FACT_MARKED_GROUP) | FACT_KIND_BIT(FACT_RESOLVER))
-#define LEVEL_MAX 256 /* a bound of ours for walking up; the kernel takes more */
 
 typedef struct Group {
-        MarkedGroup value;
-        ProgramSet *set; /* attached to its directory */
+        MarkedGroup value; /* without a mark: what is attached is not known */
+        ProgramSet *set;   /* attached to its directory; NULL: an earlier process did it */
 } Group;
 
 typedef struct CgroupBpf {
         Backend backend; /* first: a Backend is all that callers see */
         CgroupBpfConfig config;
+        char *directory;           /* of the pins */
         sd_event_source *deferred; /* reports what is gone */
-        uint32_t attach_flags;
+        uint32_t link_flags;
+        Pins pins;
         ProgramMaps maps;
         Array sets;   /* of ProgramSet *, each with a group at least */
         Array groups; /* of Group, sorted by id */
         Array gone;   /* of FactChange, not reported yet */
         FactSet resolvers;
+        bool must_resync;
 } CgroupBpf;
 
 static int compare_groups(const void *a, const void *b) {
@@ -47,6 +51,8 @@ static Group *find_group(CgroupBpf *bpf, uint64_t id, size_t *ret_index) {
 }
 
 static void release_set(CgroupBpf *bpf, ProgramSet *set) {
+        if (!set)
+                return;
         assert(set->n_groups > 0);
         if (--set->n_groups > 0)
                 return;
@@ -60,7 +66,7 @@ static void release_set(CgroupBpf *bpf, ProgramSet *set) {
 
 /* *ret counts one group more. */
 static int acquire_set(CgroupBpf *bpf, const MarkedGroup *group, ProgramSet **ret, Fault *fault) {
-        bool only_unmarked = !(bpf->attach_flags & ATTACH_PREORDER);
+        bool only_unmarked = !(bpf->link_flags & LINK_PREORDER);
         CLEANUP(program_set_free_p) ProgramSet *loaded = NULL;
         ProgramSet **set;
         int r;
@@ -72,14 +78,14 @@ static int acquire_set(CgroupBpf *bpf, const MarkedGroup *group, ProgramSet **re
                         return 0;
                 }
         }
-        r = program_maps_open(&bpf->maps, fault);
+        r = program_maps_open(&bpf->maps, &bpf->pins, fault);
         if (r < 0)
                 return r;
         r = program_set_load(group, only_unmarked, &bpf->maps, &loaded, fault);
         if (r < 0)
                 return r;
         if (!array_append(&bpf->sets, &loaded))
-                return program_fault(fault, -ENOMEM, "cannot load BPF programs");
+                return bpf_fault(fault, -ENOMEM, "cannot load BPF programs");
         loaded->n_groups = 1;
         *ret = TAKE(loaded);
         return 0;
@@ -96,16 +102,40 @@ static int open_group(CgroupBpf *bpf, uint64_t id, Fault *fault) {
         int fd = bpf->config.open_group(id, bpf->config.userdata);
 
         if (fd < 0)
-                (void)program_fault(fault, fd, "cannot open the cgroup with the number %llu",
+                (void)bpf_fault(fault, fd, "cannot open the cgroup with the number %llu",
                         (unsigned long long)id);
         return fd;
 }
 
-static bool means_gone(int error) {
-        return error == -ENOENT || error == -ESTALE || error == -ENODEV;
+static Attachment attachment_of(const CgroupBpf *bpf, uint64_t id) {
+        return (Attachment){ .pins = &bpf->pins, .group = id, .flags = bpf->link_flags };
+}
+
+/*
+ * Somebody mounted another file system, or removed the directory: what is still
+ * attached goes along to where the next process looks.
+ */
+static int follow_directory(CgroupBpf *bpf, Fault *fault) {
+        Pins now = PINS_INIT;
+        int r;
+
+        if (pins_are_at(&bpf->pins, bpf->directory))
+                return 0;
+        r = pins_open(bpf->directory, bpf->config.owner, /* waits= */ false, &now, fault);
+        if (r < 0)
+                return r;
+        log_warning("%s was exchanged by somebody", bpf->directory);
+        (void)pins_move(&bpf->pins, &now); /* what is lost is seen by the resync */
+        program_maps_pin(&bpf->maps, &now);
+        pins_close(&bpf->pins);
+        bpf->pins = now;
+        bpf->must_resync = true;
+        (void)sd_event_source_set_enabled(bpf->deferred, SD_EVENT_ONESHOT);
+        return 0;
 }
 
 static int put_group(CgroupBpf *bpf, const MarkedGroup *value, Fault *fault) {
+        const Attachment attachment = attachment_of(bpf, value->id);
         CLEANUP_FD int directory = -1;
         ProgramSet *set = NULL, *old;
         Group *group;
@@ -113,20 +143,23 @@ static int put_group(CgroupBpf *bpf, const MarkedGroup *value, Fault *fault) {
         int r;
 
         if (value->mark & ~value->mask)
-                return program_fault(fault, -EINVAL, "the mark has bits outside of its mask");
+                return bpf_fault(fault, -EINVAL, "the mark has bits outside of its mask");
+        r = follow_directory(bpf, fault);
+        if (r < 0)
+                return r;
         directory = open_group(bpf, value->id, fault);
         if (directory < 0)
                 return directory;
         r = array_reserve(&bpf->groups, 1);
         if (r < 0)
-                return program_fault(fault, r, "cannot mark a cgroup");
+                return bpf_fault(fault, r, "cannot mark a cgroup");
         r = acquire_set(bpf, value, &set, fault);
         if (r < 0)
                 return r;
 
         group = find_group(bpf, value->id, &index);
         old = group ? group->set : NULL;
-        r = attachment_put(directory, set, old, bpf->attach_flags, fault);
+        r = attachment_put(&attachment, directory, set, old, fault);
         if (r < 0) {
                 release_set(bpf, set);
                 return r;
@@ -135,28 +168,29 @@ static int put_group(CgroupBpf *bpf, const MarkedGroup *value, Fault *fault) {
                 *group = (Group){ *value, set };
         else
                 (void)array_insert(&bpf->groups, index, &(Group){ *value, set }); /* reserved */
-        if (old)
-                release_set(bpf, old);
+        release_set(bpf, old);
         return 0;
 }
 
+/* What nobody needs is not left behind. */
+static void leave_maps(CgroupBpf *bpf) {
+        if (bpf->groups.n > 0 || bpf->resolvers.facts.n > 0)
+                return;
+        program_maps_close(&bpf->maps);
+        program_maps_unpin(&bpf->pins);
+}
+
 static int remove_group(CgroupBpf *bpf, uint64_t id, Fault *fault) {
-        CLEANUP_FD int directory = -1;
+        const Attachment attachment = attachment_of(bpf, id);
         size_t index;
-        Group *group = find_group(bpf, id, &index);
         int r;
 
-        directory = open_group(bpf, id, fault);
-        if (directory < 0 && !means_gone(directory))
-                return directory;
-        *fault = (Fault){ 0 };
-        if (directory >= 0) {
-                r = attachment_drop(directory, group ? group->set : NULL, fault);
-                if (r < 0)
-                        return r;
-        }
-        if (group)
+        r = attachment_drop(&attachment, fault);
+        if (r < 0)
+                return r;
+        if (find_group(bpf, id, &index))
                 forget_group(bpf, index);
+        leave_maps(bpf);
         return 0;
 }
 
@@ -166,7 +200,7 @@ static int apply_group(CgroupBpf *bpf, const Operation *operation, Fault *fault)
         switch (operation->verb) {
         case OPERATION_ADD:
                 if (find_group(bpf, group->id, NULL))
-                        return program_fault(fault, -EEXIST, "the cgroup is marked already");
+                        return bpf_fault(fault, -EEXIST, "the cgroup is marked already");
                 return put_group(bpf, group, fault);
         case OPERATION_REPLACE:
                 return put_group(bpf, group, fault);
@@ -182,13 +216,13 @@ static int write_resolver(CgroupBpf *bpf, const Address *address, Fault *fault) 
         BpfResolver value = { 0 };
         int r;
 
-        r = program_maps_open(&bpf->maps, fault);
+        r = program_maps_open(&bpf->maps, &bpf->pins, fault);
         if (r < 0)
                 return r;
         memcpy(value.address, address->bytes, family_size_bytes(family));
         r = bpf_call_map_update(bpf->maps.resolver, &family, &value);
         if (r < 0)
-                return program_fault(fault, r, "cannot write the map of resolvers");
+                return bpf_fault(fault, r, "cannot write the map of resolvers");
         return 0;
 }
 
@@ -196,7 +230,7 @@ static int put_resolver(CgroupBpf *bpf, const Fact *fact, Fault *fault) {
         int r;
 
         if (fact_set_put(&bpf->resolvers, fact) < 0)
-                return program_fault(fault, -ENOMEM, "cannot note a resolver");
+                return bpf_fault(fault, -ENOMEM, "cannot note a resolver");
         r = write_resolver(bpf, &fact->resolver.address, fault);
         if (r < 0)
                 (void)fact_set_remove(&bpf->resolvers, fact);
@@ -210,9 +244,10 @@ static int remove_resolver(CgroupBpf *bpf, const Fact *fact, Fault *fault) {
         if (bpf->maps.resolver >= 0) {
                 r = bpf_call_map_delete(bpf->maps.resolver, &family);
                 if (r < 0 && r != -ENOENT)
-                        return program_fault(fault, r, "cannot write the map of resolvers");
+                        return bpf_fault(fault, r, "cannot write the map of resolvers");
         }
         (void)fact_set_remove(&bpf->resolvers, fact);
+        leave_maps(bpf);
         return 0;
 }
 
@@ -221,12 +256,12 @@ static int apply_resolver(CgroupBpf *bpf, const Operation *operation, Fault *fau
         const int family = fact->resolver.address.family;
 
         if (family != AF_INET && family != AF_INET6)
-                return program_fault(fault, -EAFNOSUPPORT, "the resolver has no address");
+                return bpf_fault(fault, -EAFNOSUPPORT, "the resolver has no address");
 
         switch (operation->verb) {
         case OPERATION_ADD:
                 if (fact_set_find(&bpf->resolvers, fact))
-                        return program_fault(
+                        return bpf_fault(
                                 fault, -EEXIST, "there is a resolver of the family already");
                 return put_resolver(bpf, fact, fault);
         case OPERATION_REPLACE:
@@ -252,37 +287,122 @@ static size_t apply(Backend *backend, const Operation *operations, size_t n, Fau
                 else if (operation->fact.kind == FACT_RESOLVER)
                         r = apply_resolver(bpf, operation, &faults[i]);
                 else
-                        r = program_fault(&faults[i], -EOPNOTSUPP, "not a fact of this backend");
+                        r = bpf_fault(&faults[i], -EOPNOTSUPP, "not a fact of this backend");
                 n_failed += r < 0;
         }
         return n_failed;
 }
 
-/* Whether the directory is there and holds our programs still. */
-static bool is_attached(CgroupBpf *bpf, const Group *group) {
-        Fault fault;
-        CLEANUP_FD int directory = open_group(bpf, group->value.id, &fault);
+/* Which hooks of group @id have a link, of the names from *index on, which goes behind them. */
+static uint32_t look_at_group(
+        const CgroupBpf *bpf, const Array *names, uint64_t id, size_t *index) {
+        const Attachment attachment = attachment_of(bpf, id);
+        uint32_t hooks = 0;
 
-        return directory >= 0 ? attachment_holds(directory, group->set) != 0
-                              : !means_gone(directory);
+        for (; *index < names->n; ++*index) {
+                const PinName *name = array_at(names, *index);
+                int r;
+
+                if (name->group != id)
+                        break;
+                r = attachment_look(&attachment, name->hook);
+                if (r > 0)
+                        hooks |= UINT32_C(1) << name->hook;
+                if (r < 0)
+                        log_warning("Left alone what is pinned for %s of the group %llu: %s",
+                                bpf_hook_info(name->hook)->name, (unsigned long long)id,
+                                strerror(-r));
+        }
+        return hooks;
+}
+
+static uint32_t hooks_of(const ProgramSet *set) {
+        uint32_t hooks = 0;
+
+        for (BpfHook hook = 0; hook < _BPF_HOOK_MAX; hook++)
+                if (set->programs[hook] >= 0)
+                        hooks |= UINT32_C(1) << hook;
+        return hooks;
+}
+
+/* Takes group @id as the directory has it. Return: 0; -ENOMEM. */
+static int take_group(CgroupBpf *bpf, uint64_t id, uint32_t hooks) {
+        const Group found = { .value.id = id };
+        size_t index;
+        Group *group = find_group(bpf, id, &index);
+
+        if (!group)
+                return array_insert(&bpf->groups, index, &found) ? 0 : -ENOMEM;
+        if (group->set && hooks != hooks_of(group->set))
+                group->value = found.value; /* others were at it: wanted, it is put anew */
+        return 0;
+}
+
+/* Compares what is known with the directory, both sorted by group. */
+static int read_groups(CgroupBpf *bpf) {
+        CLEANUP(array_clear) Array names = ARRAY_INIT(PinName);
+        size_t known = 0;
+        int r;
+
+        r = pins_list(&bpf->pins, &names);
+        for (size_t i = 0; r >= 0 && i < names.n;) {
+                const uint64_t id = ((const PinName *)array_at(&names, i))->group;
+                uint32_t hooks = look_at_group(bpf, &names, id, &i);
+
+                if (hooks == 0)
+                        continue;
+                while (known < bpf->groups.n &&
+                        ((Group *)array_at(&bpf->groups, known))->value.id < id)
+                        forget_group(bpf, known);
+                r = take_group(bpf, id, hooks);
+                known++;
+        }
+        while (r >= 0 && known < bpf->groups.n)
+                forget_group(bpf, known);
+        return r;
+}
+
+/* The pinned map keeps them. */
+static int read_resolvers(CgroupBpf *bpf) {
+        static const int families[] = { AF_INET, AF_INET6 };
+
+        program_maps_find(&bpf->maps, &bpf->pins);
+        bpf->resolvers.facts.n = 0;
+        for (size_t i = 0; bpf->maps.resolver >= 0 && i < ARRAY_LENGTH(families); i++) {
+                Fact fact = { .kind = FACT_RESOLVER,
+                        .resolver.address.family = (uint8_t)families[i] };
+                BpfResolver value;
+
+                if (bpf_call_map_lookup(bpf->maps.resolver, &families[i], &value) < 0)
+                        continue;
+                memcpy(fact.resolver.address.bytes, value.address, family_size_bytes(families[i]));
+                if (fact_set_put(&bpf->resolvers, &fact) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
 }
 
 static int resync(Backend *backend) {
         CgroupBpf *bpf = (CgroupBpf *)backend;
         CLEANUP(fact_set_clear) FactSet facts = FACT_SET_INIT;
         const Fact *resolver;
+        const Group *group;
+        Fault fault;
+        int r;
 
-        for (size_t i = 0; i < bpf->groups.n;) {
-                const Group *group = array_at(&bpf->groups, i);
+        (void)follow_directory(bpf, &fault); /* told where something is to be attached */
+        bpf->must_resync = false;
+        r = read_groups(bpf);
+        if (r >= 0)
+                r = read_resolvers(bpf);
+        if (r < 0)
+                return r;
+
+        ARRAY_FOREACH(group, &bpf->groups) {
                 Fact fact = { .kind = FACT_MARKED_GROUP, .marked_group = group->value };
 
-                if (!is_attached(bpf, group)) {
-                        forget_group(bpf, i);
-                        continue;
-                }
                 if (fact_set_append(&facts, &fact) < 0)
                         return -ENOMEM;
-                i++;
         }
         ARRAY_FOREACH(resolver, &bpf->resolvers.facts) {
                 if (fact_set_append(&facts, resolver) < 0)
@@ -301,6 +421,8 @@ static int on_deferred(sd_event_source *source, void *userdata) {
         CgroupBpf *bpf = userdata;
         const BackendSink *sink = &bpf->backend.sink;
 
+        if (bpf->must_resync && resync(&bpf->backend) < 0)
+                log_error("Out of memory for what is marked");
         if (bpf->gone.n > 0 && sink->on_changes)
                 sink->on_changes(bpf->gone.items, bpf->gone.n, sink->userdata);
         bpf->gone.n = 0;
@@ -319,38 +441,56 @@ static const BackendInterface interface = {
         .resolve_neighbour = resolve_neighbour,
 };
 
-int cgroup_bpf_new(sd_event *event, const CgroupBpfConfig *config, Backend **ret) {
+int cgroup_bpf_new(sd_event *event, const CgroupBpfConfig *config, Backend **ret, Fault *fault) {
         CLEANUP(cgroup_bpf_free_p) Backend *backend = NULL;
         CgroupBpf *bpf;
         int r;
 
-        assert(config->open_group);
+        assert(config->open_group && config->directory);
         bpf = calloc(1, sizeof(*bpf));
         if (!bpf)
-                return -ENOMEM;
+                return bpf_fault(fault, -ENOMEM, "cannot mark groups");
         backend = &bpf->backend;
         *bpf = (CgroupBpf){
                 .backend.interface = &interface,
                 .config = *config,
-                .attach_flags = BPF_F_ALLOW_MULTI,
+                .pins = PINS_INIT,
                 .maps = PROGRAM_MAPS_INIT,
                 .sets = ARRAY_INIT(ProgramSet *),
                 .groups = ARRAY_INIT(Group),
                 .gone = ARRAY_INIT(FactChange),
                 .resolvers = FACT_SET_INIT,
         };
-        if (!config->without_preorder &&
-                bpf_call_knows_attach_flags(BPF_F_ALLOW_MULTI | ATTACH_PREORDER))
-                bpf->attach_flags |= ATTACH_PREORDER;
+        bpf->directory = strdup(config->directory);
+        if (!bpf->directory)
+                return bpf_fault(fault, -ENOMEM, "cannot mark groups");
+        r = pins_open(bpf->directory, config->owner, /* waits= */ true, &bpf->pins, fault);
+        if (r < 0)
+                return r;
+        if (!config->without_preorder && bpf_call_knows_link_flags(LINK_PREORDER))
+                bpf->link_flags = LINK_PREORDER;
 
         r = sd_event_add_defer(event, &bpf->deferred, on_deferred, bpf);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(bpf->deferred, SD_EVENT_OFF);
         if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(bpf->deferred, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
+                return bpf_fault(fault, r, "cannot mark groups");
         *ret = TAKE(backend);
         return 0;
+}
+
+const Pins *cgroup_bpf_pins(const Backend *backend) {
+        return &((const CgroupBpf *)backend)->pins;
+}
+
+/* Takes the directory away when nothing is attached by it. */
+static void leave_directory(const Pins *pins, const char *path) {
+        CLEANUP(array_clear) Array names = ARRAY_INIT(PinName);
+
+        if (pins->fd < 0 || pins_list(pins, &names) < 0 || names.n > 0 || !pins_are_at(pins, path))
+                return;
+        program_maps_unpin(pins);
+        (void)rmdir(path); /* not where it is a mount of the unit's, or holds what is not ours */
 }
 
 Backend *cgroup_bpf_free(Backend *backend) {
@@ -363,121 +503,64 @@ Backend *cgroup_bpf_free(Backend *backend) {
         ARRAY_FOREACH(set, &bpf->sets)
                 (void)program_set_free(*set);
         program_maps_close(&bpf->maps);
+        leave_directory(&bpf->pins, bpf->directory);
+        pins_close(&bpf->pins);
         array_clear(&bpf->sets);
         array_clear(&bpf->groups);
         array_clear(&bpf->gone);
         fact_set_clear(&bpf->resolvers);
+        free(bpf->directory);
         free(bpf);
         return NULL;
-}
-
-/* Copies what @map says where we know no better. */
-static void adopt_resolvers(CgroupBpf *bpf, int map) {
-        static const int families[] = { AF_INET, AF_INET6 };
-        struct bpf_map_info info;
-
-        if (bpf_call_map_info(map, &info) < 0 || info.value_size != sizeof(BpfResolver))
-                return;
-        for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
-                Fact fact = { .kind = FACT_RESOLVER,
-                        .resolver.address.family = (uint8_t)families[i] };
-                BpfResolver value;
-                Fault fault;
-
-                if (fact_set_find(&bpf->resolvers, &fact) ||
-                        bpf_call_map_lookup(map, &families[i], &value) < 0)
-                        continue;
-                memcpy(fact.resolver.address.bytes, value.address, family_size_bytes(families[i]));
-                (void)put_resolver(bpf, &fact, &fault); /* planned again where it fails */
-        }
-}
-
-int cgroup_bpf_adopt(Backend *backend, uint64_t id) {
-        CgroupBpf *bpf = (CgroupBpf *)backend;
-        CLEANUP_FD int directory = -1, resolver_map = -1;
-        BpfGroupRecord record;
-        MarkedGroup group;
-        Fault fault;
-        int r;
-
-        if (find_group(bpf, id, NULL))
-                return 1;
-        directory = open_group(bpf, id, &fault);
-        if (directory < 0)
-                return directory;
-        r = cgroup_bpf_query(directory, &group);
-        if (r <= 0)
-                return r;
-        r = attachment_read(directory, &record, &resolver_map);
-        if (r <= 0)
-                return r;
-        if (resolver_map >= 0)
-                adopt_resolvers(bpf, resolver_map);
-        group.id = id;
-        r = put_group(bpf, &group, &fault);
-        return r < 0 ? r : 1;
 }
 
 void cgroup_bpf_group_gone(Backend *backend, uint64_t id) {
         CgroupBpf *bpf = (CgroupBpf *)backend;
         FactChange change = { .fact.kind = FACT_MARKED_GROUP, .removed = true };
+        const Attachment attachment = attachment_of(bpf, id);
         size_t index;
         Group *group = find_group(bpf, id, &index);
+        Fault fault;
 
         if (!group)
                 return;
+        if (attachment_drop(&attachment, &fault) < 0)
+                log_warning("%s", fault.text); /* its programs are gone; the next start tries */
         change.fact.marked_group = group->value;
         forget_group(bpf, index);
+        leave_maps(bpf);
         if (array_append(&bpf->gone, &change))
                 (void)sd_event_source_set_enabled(bpf->deferred, SD_EVENT_ONESHOT);
         /* Without memory the next resync says it. */
 }
 
-/* Depth below the root of the hierarchy that can be seen; the inode of the very root is 1. */
-static int read_level(int cgroup_fd, dev_t dev, uint32_t *ret) {
-        CLEANUP_FD int fd = openat(cgroup_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+int cgroup_bpf_clear(const CgroupBpfConfig *config, Fault *fault) {
+        CLEANUP(array_clear) Array names = ARRAY_INIT(PinName);
+        CLEANUP(pins_close) Pins pins = PINS_INIT;
+        const PinName *name;
+        int r, first = 0;
 
-        for (uint32_t level = 0; level < LEVEL_MAX && fd >= 0; level++) {
-                struct stat here, above;
-                int parent;
-
-                if (fstat(fd, &here) < 0)
-                        return -errno;
-                parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-                if (parent < 0)
-                        return -errno;
-                (void)fd_close(fd);
-                fd = parent;
-                if (fstat(fd, &above) < 0)
-                        return -errno;
-                if (here.st_ino == 1 || above.st_dev != dev || above.st_ino == here.st_ino) {
-                        *ret = level;
-                        return 0;
-                }
+        if (access(config->directory, F_OK) < 0)
+                return 0;
+        r = pins_open(config->directory, config->owner, /* waits= */ true, &pins, fault);
+        if (r == -EOPNOTSUPP)
+                return 0;
+        if (r >= 0) {
+                r = pins_list(&pins, &names);
+                if (r < 0)
+                        (void)bpf_fault(fault, r, "cannot list %s", config->directory);
         }
-        return fd < 0 ? -errno : -ELOOP;
-}
-
-int cgroup_bpf_query(int cgroup_fd, MarkedGroup *ret) {
-        BpfGroupRecord record;
-        struct stat st;
-        uint32_t level = 0;
-        int r;
-
-        if (fstat(cgroup_fd, &st) < 0)
-                return -errno;
-        r = attachment_read(cgroup_fd, &record, NULL);
-        if (r <= 0)
-                return r;
-        r = read_level(cgroup_fd, st.st_dev, &level);
         if (r < 0)
                 return r;
-        *ret = (MarkedGroup){
-                .id = st.st_ino,
-                .level = level,
-                .mark = record.mark,
-                .mask = record.mask,
-                .resolves = record.resolves,
-        };
-        return 1;
+        ARRAY_FOREACH(name, &names) {
+                const Attachment attachment = { .pins = &pins, .group = name->group };
+
+                if (name > (const PinName *)names.items && name[-1].group == name->group)
+                        continue;
+                r = attachment_drop(&attachment, fault);
+                if (r < 0)
+                        first = r;
+        }
+        leave_directory(&pins, config->directory);
+        return first < 0 ? first : 1;
 }

@@ -3,70 +3,93 @@
 #include "backends/cgroup-bpf/program-set.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "backends/base/log.h"
 #include "backends/cgroup-bpf/bpf-call.h"
 #include "backends/cgroup-bpf/btf.h"
 
-int program_fault(Fault *fault, int error, const char *format, ...) {
-        char text[FAULT_TEXT_MAX];
-        va_list args;
+typedef struct MapKind {
+        const char *pin;
+        BpfMapSpec spec;
+} MapKind;
 
-        va_start(args, format);
-        (void)vsnprintf(text, sizeof(text), format, args); /* a long text is cut */
-        va_end(args);
-        fault->error = error;
-        (void)snprintf(fault->text, sizeof(fault->text), "%.*s: %s", FAULT_TEXT_MAX - 64, text,
-                strerror(-error));
-        return error;
-}
-
-static int open_asked_map(Fault *fault) {
-        CLEANUP_FD int btf = -1;
-        size_t size_bytes;
-        const void *bytes = btf_of_asked(&size_bytes);
-        int map;
-
-        btf = bpf_call_load_btf(bytes, size_bytes);
-        if (btf < 0)
-                return program_fault(fault, btf, "cannot load the types of a BPF map");
-        map = bpf_call_make_map(&(BpfMapSpec){
-                .name = "talpid_asked",
-                .type = BPF_MAP_TYPE_SK_STORAGE,
-                .key_size = sizeof(int),
-                .value_size = sizeof(BpfAsked),
-                .flags = BPF_F_NO_PREALLOC,
-                .btf = btf,
-                .btf_key = BTF_ASKED_KEY,
-                .btf_value = BTF_ASKED_VALUE,
-        });
-        return map < 0 ? program_fault(fault, map, "cannot make BPF storage on sockets") : map;
-}
-
-int program_maps_open(ProgramMaps *maps, Fault *fault) {
-        ProgramMaps made = PROGRAM_MAPS_INIT;
-
-        if (maps->resolver >= 0)
-                return 0;
-        made.resolver = bpf_call_make_map(&(BpfMapSpec){
-                .name = PROGRAM_SET_RESOLVER_MAP,
+static const MapKind resolver_map = { "map-resolver",
+        {
+                .name = BPF_PROGRAM_PREFIX "resolver",
                 .type = BPF_MAP_TYPE_HASH, /* an element is exchanged, never seen half written */
                 .key_size = sizeof(int),
                 .value_size = sizeof(BpfResolver),
                 .max_entries = 2,
-        });
-        if (made.resolver < 0)
-                return program_fault(fault, made.resolver, "cannot make a BPF map");
-        made.asked = open_asked_map(fault);
-        if (made.asked < 0) {
-                program_maps_close(&made);
-                return fault->error;
+        } };
+
+static const MapKind asked_map = { "map-asked", {
+                                                        .name = BPF_PROGRAM_PREFIX "asked",
+                                                        .type = BPF_MAP_TYPE_SK_STORAGE,
+                                                        .key_size = sizeof(int),
+                                                        .value_size = sizeof(BpfAsked),
+                                                        .flags = BPF_F_NO_PREALLOC,
+                                                        .btf_key = BTF_ASKED_KEY,
+                                                        .btf_value = BTF_ASKED_VALUE,
+                                                } };
+
+/* Return: a file descriptor; -ENOENT not pinned, or not of this form; negative errno. */
+static int find_map(const MapKind *kind, const Pins *pins) {
+        CLEANUP_FD int map = pins_get(pins, kind->pin);
+        struct bpf_map_info info;
+        int r;
+
+        if (map < 0)
+                return map;
+        r = bpf_call_map_info(map, &info);
+        if (r < 0)
+                return r;
+        return info.type == kind->spec.type && info.key_size == kind->spec.key_size &&
+                               info.value_size == kind->spec.value_size
+                       ? TAKE_FD(map)
+                       : -ENOENT;
+}
+
+static int make_map(const MapKind *kind, const Pins *pins, Fault *fault) {
+        CLEANUP_FD int map = -1, btf = -1;
+        BpfMapSpec spec = kind->spec;
+        size_t size_bytes;
+        const void *bytes;
+        int r;
+
+        if (spec.btf_value) {
+                bytes = btf_of_asked(&size_bytes);
+                btf = bpf_call_load_btf(bytes, size_bytes);
+                if (btf < 0)
+                        return bpf_fault(fault, btf, "cannot load the types of a BPF map");
+                spec.btf = btf;
         }
-        *maps = made;
-        return 0;
+        map = bpf_call_make_map(&spec);
+        if (map < 0)
+                return bpf_fault(fault, map, "cannot make the BPF map %s", spec.name);
+        if (pins) {
+                (void)pins_remove(pins, kind->pin); /* of another form, or nothing */
+                r = pins_put(pins, kind->pin, map);
+                if (r < 0)
+                        return bpf_fault(fault, r, "cannot pin %s", kind->pin);
+        }
+        return TAKE_FD(map);
+}
+
+static int open_map(const MapKind *kind, const Pins *pins, Fault *fault) {
+        int map = pins ? find_map(kind, pins) : -ENOENT;
+
+        if (map == -ENOENT)
+                return make_map(kind, pins, fault);
+        return map < 0 ? bpf_fault(fault, map, "cannot open the pinned %s", kind->pin) : map;
+}
+
+int program_maps_open(ProgramMaps *maps, const Pins *pins, Fault *fault) {
+        if (maps->resolver < 0)
+                maps->resolver = open_map(&resolver_map, pins, fault);
+        if (maps->resolver >= 0 && maps->asked < 0)
+                maps->asked = open_map(&asked_map, pins, fault);
+        return maps->resolver < 0 ? maps->resolver : maps->asked < 0 ? maps->asked : 0;
 }
 
 void program_maps_close(ProgramMaps *maps) {
@@ -74,26 +97,21 @@ void program_maps_close(ProgramMaps *maps) {
         maps->asked = fd_close(maps->asked);
 }
 
-static int make_record(const ProgramSet *set, Fault *fault) {
-        const BpfGroupRecord record = { BPF_GROUP_RECORD_VERSION, set->mark, set->mask,
-                set->resolves };
-        const uint32_t key = 0;
-        CLEANUP_FD int map = -1;
-        int r;
+void program_maps_find(ProgramMaps *maps, const Pins *pins) {
+        if (maps->resolver < 0)
+                maps->resolver = find_map(&resolver_map, pins);
+}
 
-        map = bpf_call_make_map(&(BpfMapSpec){
-                .name = PROGRAM_SET_RECORD_MAP,
-                .type = BPF_MAP_TYPE_ARRAY,
-                .key_size = sizeof(key),
-                .value_size = sizeof(record),
-                .max_entries = 1,
-        });
-        if (map < 0)
-                return program_fault(fault, map, "cannot make a BPF map");
-        r = bpf_call_map_update(map, &key, &record);
-        if (r < 0)
-                return program_fault(fault, r, "cannot write a BPF map");
-        return TAKE_FD(map);
+void program_maps_pin(const ProgramMaps *maps, const Pins *pins) {
+        if (maps->resolver >= 0)
+                (void)pins_put(pins, resolver_map.pin, maps->resolver); /* or goes on without */
+        if (maps->asked >= 0)
+                (void)pins_put(pins, asked_map.pin, maps->asked);
+}
+
+void program_maps_unpin(const Pins *pins) {
+        (void)pins_remove(pins, resolver_map.pin); /* there may be none */
+        (void)pins_remove(pins, asked_map.pin);
 }
 
 static int load_programs(ProgramSet *set, const BpfProgramParameters *parameters, Fault *fault) {
@@ -109,7 +127,7 @@ static int load_programs(ProgramSet *set, const BpfProgramParameters *parameters
                 bpf_program_build(hook, parameters, &program);
                 r = bpf_call_load(hook, &program, text);
                 if (r < 0 && !info->optional)
-                        return program_fault(fault, r, "cannot load BPF program %s%s%s", info->name,
+                        return bpf_fault(fault, r, "cannot load BPF program %s%s%s", info->name,
                                 text[0] ? ": " : "", text);
                 if (r < 0)
                         log_debug("goes without BPF program %s: %s %s", info->name, strerror(-r),
@@ -135,17 +153,13 @@ int program_set_load(const MarkedGroup *group, bool only_unmarked, const Program
 
         set = calloc(1, sizeof(*set));
         if (!set)
-                return program_fault(fault, -ENOMEM, "cannot load BPF programs");
+                return bpf_fault(fault, -ENOMEM, "cannot load BPF programs");
         set->mark = group->mark;
         set->mask = group->mask;
         set->resolves = group->resolves;
         for (BpfHook hook = 0; hook < _BPF_HOOK_MAX; hook++)
                 set->programs[hook] = -1;
 
-        set->record_map = make_record(set, fault);
-        if (set->record_map < 0)
-                return fault->error;
-        parameters.record_map = set->record_map;
         if (group->resolves) {
                 r = btf_read_unix_layout(&parameters.unix_layout);
                 if (r < 0)
@@ -164,7 +178,6 @@ ProgramSet *program_set_free(ProgramSet *set) {
                 return NULL;
         for (BpfHook hook = 0; hook < _BPF_HOOK_MAX; hook++)
                 set->programs[hook] = fd_close(set->programs[hook]);
-        set->record_map = fd_close(set->record_map);
         free(set);
         return NULL;
 }

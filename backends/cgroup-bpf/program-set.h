@@ -5,18 +5,18 @@
  * Programs loaded into the kernel: one set for each (mark, mask, resolves).
  *
  * A set serves any number of groups. Freeing it closes file descriptors; what
- * is attached stays with its directories.
+ * is attached stays.
  */
 
 #include "backends/base/cleanup.h"
-#include "backends/cgroup-bpf/bpf-program.h"
+#include "backends/cgroup-bpf/pins.h"
 #include "backends/facts/group.h"
 #include "backends/facts/operation.h"
 
-#define PROGRAM_SET_RECORD_MAP "talpid_group"
-#define PROGRAM_SET_RESOLVER_MAP "talpid_resolver"
-
-/* The maps that all sets of one backend share; -1: not made. */
+/*
+ * The maps that all sets share; -1: not made. They are pinned, so that what a
+ * socket asked before a restart of ours is known when the answer comes.
+ */
 typedef struct ProgramMaps {
         int resolver; /* int AF_INET/AF_INET6 → BpfResolver, changed in place */
         int asked;    /* storage on sockets → BpfAsked */
@@ -31,18 +31,25 @@ typedef struct ProgramSet {
         uint32_t mark;
         uint32_t mask;
         bool resolves;
-        unsigned n_groups; /* of the caller, who frees the set with its last group */
-        int record_map;
+        unsigned n_groups;           /* of the caller, who frees the set with its last group */
         int programs[_BPF_HOOK_MAX]; /* -1: none at this hook */
 } ProgramSet;
 
-/* Fills @fault with a sentence and the error's name. Return: @error. */
-int program_fault(Fault *fault, int error, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-/* Return: 0; negative errno, @fault filled. */
-int program_maps_open(ProgramMaps *maps, Fault *fault);
+/*
+ * Opens the maps that are pinned in @pins (NULL: maps without a name), or makes
+ * them. Return: 0, also when they are open already; negative errno, @fault filled.
+ */
+int program_maps_open(ProgramMaps *maps, const Pins *pins, Fault *fault);
 void program_maps_close(ProgramMaps *maps);
+
+/* Opens the map of resolvers where it is pinned. */
+void program_maps_find(ProgramMaps *maps, const Pins *pins);
+
+/* Gives those that are open a name in another place. */
+void program_maps_pin(const ProgramMaps *maps, const Pins *pins);
+
+/* Takes the names of the maps away. */
+void program_maps_unpin(const Pins *pins);
 
 /**
  * program_set_load() - build and load the programs of groups like @group

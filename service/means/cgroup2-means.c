@@ -261,12 +261,6 @@ static int list_members(const char *path, Array *pids, void *userdata) {
         return cgroup2_list_members(means->cgroup2, path, pids);
 }
 
-/* One of an earlier run, or of others: it may be marked already. */
-static void tell_known(Cgroup2Means *means, uint64_t id) {
-        if (means->listener.on_known)
-                means->listener.on_known(id, means->listener.userdata);
-}
-
 static int list_groups(Array *places, void *userdata) {
         Cgroup2Means *means = userdata;
         Cgroup2Group group;
@@ -278,7 +272,6 @@ static int list_groups(Array *places, void *userdata) {
                 if (group.kind == CGROUP2_FOLLOWED || strlen(group.path) >= sizeof(place.path))
                         continue;
                 place_of(group.path, group.id, group.level, &place);
-                tell_known(means, group.id);
                 if (append_place(places, &place) < 0)
                         return -ENOMEM;
         }
@@ -292,7 +285,6 @@ static int follow(const char *path, GroupPlace *ret, void *userdata) {
 
         if (r > 0) {
                 place_of(group.path, group.id, group.level, ret);
-                tell_known(means, group.id);
         }
         return r;
 }

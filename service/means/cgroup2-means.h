@@ -16,9 +16,6 @@
 typedef struct Cgroup2Means Cgroup2Means;
 
 typedef struct Cgroup2MeansListener {
-        /* A group of an earlier run, or of others: it may be marked already. */
-        void (*on_known)(uint64_t id, void *userdata);
-
         /* A followed group appeared or went, or one of ours went. */
         void (*on_group)(const GroupPlace *place, bool gone, void *userdata);
 

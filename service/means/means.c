@@ -30,16 +30,6 @@ struct SplitMeans {
         Fault fault; /* of the part tried last */
 };
 
-/* Programs of an earlier run are exchanged; not without CAP_SYS_ADMIN, then ours come beside. */
-static void on_known(uint64_t id, void *userdata) {
-        SplitMeans *means = userdata;
-        int r = means->mechanism == MECHANISM_BPF ? cgroup_bpf_adopt(means->bpf, id) : 0;
-
-        if (r < 0)
-                log_debug("Cannot take over what marks the group %llu: %s", (unsigned long long)id,
-                        strerror(-r));
-}
-
 static void on_group(const GroupPlace *place, bool gone, void *userdata) {
         SplitMeans *means = userdata;
 
@@ -65,9 +55,7 @@ static int open_group(uint64_t id, void *userdata) {
 /* Trying */
 
 static int try_cgroup2(SplitMeans *means) {
-        const Cgroup2MeansListener listener = {
-                .on_known = on_known, .on_group = on_group, .userdata = means
-        };
+        const Cgroup2MeansListener listener = { .on_group = on_group, .userdata = means };
         int r;
 
         if (means->cgroup2)
@@ -80,13 +68,21 @@ static int try_cgroup2(SplitMeans *means) {
         return r < 0 ? r : 1;
 }
 
-static int try_bpf(SplitMeans *means) {
-        const CgroupBpfConfig config = { .open_group = open_group, .userdata = means };
-        int r = cgroup_bpf_probe(-1, means->fault.text);
+static CgroupBpfConfig bpf_config(const SplitMeansConfig *config) {
+        return (CgroupBpfConfig){ .directory = config->bpf_directory, .owner = config->bpf_owner };
+}
 
-        if (r > 0 && !means->bpf)
-                r = cgroup_bpf_new(means->event, &config, &means->bpf) < 0 ? -ENOMEM : 1;
-        return r;
+static int try_bpf(SplitMeans *means) {
+        CgroupBpfConfig config = bpf_config(&means->config);
+        int r;
+
+        r = cgroup_bpf_probe(&config, means->bpf, -1, means->fault.text);
+        if (r <= 0 || means->bpf)
+                return r;
+        config.open_group = open_group;
+        config.userdata = means;
+        r = cgroup_bpf_new(means->event, &config, &means->bpf, &means->fault);
+        return r < 0 ? r : 1;
 }
 
 static int try_nftables_for(SplitMeans *means, NftablesMechanism mechanism) {
@@ -246,11 +242,13 @@ static void on_refresh(void *userdata) {
 
 /* Whether it will most likely be taken: then what is meant for net_cls is left alone. */
 static bool cgroup2_does(const SplitMeansConfig *config) {
+        const CgroupBpfConfig bpf = bpf_config(config);
         char text[CGROUP_BPF_TEXT_MAX];
         Fault fault;
 
         return cgroup2_means_probe(config->cgroup2_mount) >= 0 &&
-               (cgroup_bpf_probe(-1, text) > 0 || nftables_probe(NFTABLES_CGROUP2, &fault) > 0);
+               (cgroup_bpf_probe(&bpf, NULL, -1, text) > 0 ||
+                       nftables_probe(NFTABLES_CGROUP2, &fault) > 0);
 }
 
 static uint32_t allowed_by(const char *forced) {
@@ -296,6 +294,14 @@ int split_means_new(const SplitMeansConfig *config, SplitMeans **ret) {
         choose(means);
         *ret = TAKE(means);
         return 0;
+}
+
+void split_means_settle(SplitMeans *means) {
+        const CgroupBpfConfig config = bpf_config(&means->config);
+        Fault fault = { .error = 0 };
+
+        if (!means->bpf && cgroup_bpf_clear(&config, &fault) < 0)
+                log_warning("Not all that BPF marked is taken back: %s", fault.text);
 }
 
 SplitMeans *split_means_free(SplitMeans *means) {

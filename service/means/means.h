@@ -11,6 +11,8 @@
  * climbs back by itself; Refresh() of the engine tries the better ones again.
  */
 
+#include <sys/types.h>
+
 #include <systemd/sd-event.h>
 
 #include "backends/backend.h"
@@ -27,6 +29,8 @@ typedef struct SplitMeansConfig {
         const char *forced;            /* a mechanism, which leaves the others out; "": any */
         const char *cgroup2_mount;     /* "": where mountinfo says */
         const char *net_cls_directory; /* where it may be mounted; "": nowhere */
+        const char *bpf_directory;     /* for pins */
+        uid_t bpf_owner;               /* whose that may be, besides root's and ours */
         NetCls *net_cls;               /* of split_means_reserve(); NULL: none. Taken */
         Backend *nftables;             /* NULL: there is none. Borrowed, not with an engine yet */
 } SplitMeansConfig;
@@ -48,6 +52,9 @@ DEFINE_CLEANUP(SplitMeans *, split_means_free)
 
 Mechanism split_means_mechanism(const SplitMeans *means);
 const char *split_means_reason(const SplitMeans *means); /* why not a better one */
+
+/* When what is wanted is marked: takes away what BPF marked before another mechanism was taken. */
+void split_means_settle(SplitMeans *means);
 
 /* The backend of its own that marks groups; NULL: none. */
 Backend *split_means_backend(const SplitMeans *means);

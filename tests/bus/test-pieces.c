@@ -144,6 +144,9 @@ static void test_settings_have_defaults(void) {
         g_assert_false(settings.firewall_debug);
         g_assert_cmpint(read_with("TALPID_FIREWALL_DEBUG", "1", &settings, NULL), ==, 0);
         g_assert_true(settings.firewall_debug);
+        g_assert_cmpstr(settings.bpf_directory, ==, "/sys/fs/bpf/talpid");
+        g_assert_cmpint(read_with("TALPID_BPF_FS", "/bpf/mine//", &settings, NULL), ==, 0);
+        g_assert_cmpstr(settings.bpf_directory, ==, "/bpf/mine");
 }
 
 static void test_settings_name_what_is_wrong(void) {
@@ -153,7 +156,9 @@ static void test_settings_name_what_is_wrong(void) {
                 { "TALPID_EXCLUDED_TABLE", "254" }, { "TALPID_EXCLUDED_TABLE", "255" },
                 { "TALPID_EXCLUDED_TABLE", "1985" }, { "TALPID_RULE_PRIORITY", "32766" },
                 { "TALPID_LOG_LEVEL", "loud" }, { "TALPID_IDLE_TIMEOUT", "5m" },
-                { "TALPID_FIREWALL_DEBUG", "yes" }, { "RUNTIME_DIRECTORY", "here" } };
+                { "TALPID_FIREWALL_DEBUG", "yes" }, { "RUNTIME_DIRECTORY", "here" },
+                { "TALPID_CGROUP2_FS", "here" }, { "TALPID_BPF_FS", "here" },
+                { "TALPID_BPF_FS", "//" } };
 
         for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
                 Refusal why = { .code = REFUSAL_NONE };

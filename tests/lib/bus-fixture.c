@@ -27,6 +27,7 @@
 #define PACKAGE_RULES_DIR "/usr/share/polkit-1/rules.d"
 #define RULES_DIR "/etc/polkit-1/rules.d"
 #define RULES_FILE RULES_DIR "/50-test.rules"
+#define BPF_FS "/sys/fs/bpf" /* what is attached goes with the last process of the namespace */
 
 struct BusFixture {
         char *directory;
@@ -107,7 +108,8 @@ const char *bus_fixture_enter(void) {
                 return "needs mount namespaces";
 
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !mount_tmpfs(ACTIONS_DIR) ||
-                !mount_tmpfs(PACKAGE_RULES_DIR) || !mount_tmpfs(RULES_DIR))
+                !mount_tmpfs(PACKAGE_RULES_DIR) || !mount_tmpfs(RULES_DIR) ||
+                mount("bpf", BPF_FS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700") < 0)
                 return "needs to mount";
 
         if (!append_to_file("/etc/passwd",

@@ -414,10 +414,10 @@ static void test_only_the_socket_of_resolved_is_refused(World *world) {
         Directory *group = world_marked(world, /* resolves= */ true);
         Directory *plain = world_marked(world, /* resolves= */ false);
         const Fact server = world_resolver("fd77:1::1");
-        uint32_t ids[BPF_CALL_ATTACHED_MAX];
+        uint32_t ids[PROGRAMS_MAX];
         int directory = world_open(group), unhindered, n;
 
-        n = bpf_call_query(directory, BPF_HOOK_CONNECT_UNIX, ids);
+        n = others_query(directory, BPF_HOOK_CONNECT_UNIX, ids);
         (void)close(directory);
         if (n < 0) {
                 g_test_skip("this kernel cannot refuse UNIX sockets");

@@ -12,7 +12,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -181,20 +183,101 @@ static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
         g_assert_cmpint(fact_set_copy(&world->observed, facts), ==, 0);
 }
 
-Backend *world_backend(World *world, bool without_preorder) {
-        const CgroupBpfConfig config = { open_group, world, without_preorder };
-        Backend *backend = NULL;
+CgroupBpfConfig world_config(World *world) {
+        return (CgroupBpfConfig){ .open_group = open_group, .userdata = world, .directory = PINS };
+}
 
-        g_assert_cmpint(cgroup_bpf_new(world->event, &config, &backend), ==, 0);
+Backend *world_backend(World *world, bool without_preorder) {
+        CgroupBpfConfig config = world_config(world);
+        Backend *backend = NULL;
+        Fault fault;
+
+        config.without_preorder = without_preorder;
+        if (cgroup_bpf_new(world->event, &config, &backend, &fault) < 0)
+                g_error("%s", fault.text);
         backend->sink = (BackendSink){ on_changes, on_resync, world };
         return backend;
 }
 
-static bool can_run(void) {
+void world_restart(World *world) {
+        world->backend = cgroup_bpf_free(world->backend);
+        world->event = sd_event_unref(world->event); /* no child may use it */
+        g_assert_cmpint(sd_event_new(&world->event), >=, 0);
+        fact_set_clear(&world->observed);
+        world->backend = world_backend(world, false);
+}
+
+static int others_call(enum bpf_cmd command, union bpf_attr *attr) {
+        long r = syscall(SYS_bpf, command, attr, sizeof(*attr));
+
+        return r < 0 ? -errno : (int)r;
+}
+
+int others_attach(int directory, BpfHook hook, int program, uint32_t flags) {
+        return others_call(BPF_PROG_ATTACH, &(union bpf_attr){ .target_fd = (uint32_t)directory,
+                                                    .attach_bpf_fd = (uint32_t)program,
+                                                    .attach_type = bpf_hook_info(hook)->attach_type,
+                                                    .attach_flags = flags });
+}
+
+int others_detach(int directory, BpfHook hook, int program) {
+        return others_call(
+                BPF_PROG_DETACH, &(union bpf_attr){ .target_fd = (uint32_t)directory,
+                                         .attach_bpf_fd = (uint32_t)program,
+                                         .attach_type = bpf_hook_info(hook)->attach_type });
+}
+
+int others_query(int directory, BpfHook hook, uint32_t ids[static PROGRAMS_MAX]) {
+        union bpf_attr attr = { .query.target_fd = (uint32_t)directory,
+                .query.attach_type = bpf_hook_info(hook)->attach_type,
+                .query.prog_ids = (uintptr_t)ids,
+                .query.prog_cnt = PROGRAMS_MAX };
+        int r = others_call(BPF_PROG_QUERY, &attr);
+
+        return r < 0 ? r : (int)attr.query.prog_cnt;
+}
+
+unsigned world_count_programs(const Directory *directory) {
+        uint32_t ids[PROGRAMS_MAX];
+        int fd = world_open(directory);
+        unsigned count = 0;
+
+        for (BpfHook hook = 0; hook < _BPF_HOOK_MAX; hook++) {
+                int n = others_query(fd, hook, ids);
+
+                count += n > 0 ? (unsigned)n : 0;
+        }
+        (void)close(fd);
+        return count;
+}
+
+unsigned world_count_pins(void) {
+        g_autoptr(GDir) directory = g_dir_open(PINS, 0, NULL);
+        unsigned count = 0;
+
+        while (directory && g_dir_read_name(directory))
+                count++;
+        return count;
+}
+
+/* Unmounted at the end, its last pins go and detach what is left. */
+static bool mount_bpf_fs(void) {
+        static bool is_apart;
+
+        if (!is_apart &&
+                (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+                return false;
+        is_apart = true;
+        return mount("bpf", BPF_FS, "bpf", 0, "mode=700") == 0;
+}
+
+static bool can_run(World *world) {
         g_autofree char *root = cgroup2_root();
+        const CgroupBpfConfig config = world_config(world);
         char text[CGROUP_BPF_TEXT_MAX];
 
-        if (!root || geteuid() != 0 || cgroup_bpf_probe(-1, text) != 1) {
+        if (!root || geteuid() != 0 || !mount_bpf_fs() ||
+                cgroup_bpf_probe(&config, NULL, -1, text) != 1) {
                 g_test_skip("no BPF programs can be attached to a cgroup here");
                 return false;
         }
@@ -209,7 +292,7 @@ static bool set_up(World *world, bool with_network) {
                 .peers = { -1, -1 },
                 .captures = { -1, -1 },
                 .observed = FACT_SET_INIT };
-        if (!can_run())
+        if (!can_run(world))
                 return false;
         root = cgroup2_root();
         world->home_group = own_group(root);
@@ -248,6 +331,7 @@ static void clear(World *world) {
         }
         (void)fd_close(world->home);
         g_free(world->home_group);
+        (void)umount2(BPF_FS, MNT_DETACH);
 }
 
 Fact world_group(const Directory *directory, uint32_t mark, uint32_t mask, bool resolves) {
@@ -418,6 +502,17 @@ int world_socket(int family, int type, int protocol) {
         return fd;
 }
 
+uint32_t world_mark_in(const Directory *directory) {
+        uint32_t mark;
+        int fd;
+
+        world_join(directory->path);
+        fd = world_socket(AF_INET, SOCK_DGRAM, 0);
+        mark = world_mark_of(fd);
+        (void)close(fd);
+        return mark;
+}
+
 void world_run_in_child(void (*function)(void *), void *data) {
         pid_t pid = fork();
         int status;
@@ -471,6 +566,16 @@ void world_expect_only(World *world, const Fact *fact) {
         g_assert_cmpuint(world->observed.facts.n, ==, fact ? 1 : 0);
         if (fact && !fact_equals(world->observed.facts.items, fact))
                 g_error("found %s", fact_format(world->observed.facts.items, text));
+}
+
+void world_wait_only(World *world, const Fact *fact) {
+        const gint64 until = g_get_monotonic_time() + DEADLINE_MSEC * 1000;
+
+        do {
+                g_assert_cmpint(g_get_monotonic_time(), <, until);
+                g_assert_cmpint(world->backend->interface->resync(world->backend), ==, 0);
+        } while (world->observed.facts.n != (fact ? 1 : 0));
+        world_expect_only(world, fact);
 }
 
 Fact world_resolver(const char *text) {

@@ -18,6 +18,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "backends/cgroup-bpf/bpf-program.h"
 #include "backends/cgroup-bpf/cgroup-bpf.h"
 #include "backends/facts/fact-set.h"
 #include "backends/facts/ours.h"
@@ -25,6 +26,10 @@
 #define MARK OURS_DEFAULT_MARK
 #define MASK OURS_DEFAULT_MARK_MASK
 #define PORT 7777
+
+/* The directory of the backend's pins; the file system is one of the test's own. */
+#define BPF_FS "/sys/fs/bpf"
+#define PINS BPF_FS "/talpid"
 
 typedef enum Side { PHYSICAL, TUNNEL, _SIDE_MAX } Side;
 
@@ -79,6 +84,21 @@ Directory *world_marked(World *world, bool resolves);
 /* the backend */
 
 Backend *world_backend(World *world, bool without_preorder);
+CgroupBpfConfig world_config(World *world);
+
+/* As a process that ends and is started again; a child process begins with it. */
+void world_restart(World *world);
+
+/* All that is attached to the directory, and what is in PINS, by us or others. */
+unsigned world_count_programs(const Directory *directory);
+unsigned world_count_pins(void);
+
+/* bpf(2) as others use it. Return: what it returns, or negative errno. */
+#define PROGRAMS_MAX 64
+int others_attach(int directory, BpfHook hook, int program, uint32_t flags);
+int others_detach(int directory, BpfHook hook, int program);
+int others_query(int directory, BpfHook hook, uint32_t ids[static PROGRAMS_MAX]);
+
 int world_apply(World *world, OperationVerb verb, const Fact *fact, Fault *ret);
 
 /* As world_apply(), and wants it to succeed. */
@@ -87,6 +107,9 @@ Fact world_resolver(const char *text);
 
 /* Resyncs and wants nothing but this fact (NULL: no fact). */
 void world_expect_only(World *world, const Fact *fact);
+
+/* The same, again and again until it is so: the kernel detaches from what is gone by and by. */
+void world_wait_only(World *world, const Fact *fact);
 
 /* sockets */
 
@@ -100,6 +123,9 @@ void world_bind(int fd, const char *text, uint16_t port);
 /* Return: 0; negative errno. */
 int world_connect(int fd, const char *text, uint16_t port);
 uint32_t world_mark_of(int fd);
+
+/* The mark of a socket that is born in @directory, where this process goes for it. */
+uint32_t world_mark_in(const Directory *directory);
 void world_expect_readable(int fd);
 int world_accept(int listener);
 int world_listen_in_peer(World *world, Side side, const char *address, uint16_t port);

@@ -10,12 +10,12 @@
 #include "backends/base/cleanup.h"
 #include "backends/cgroup-bpf/bpf-call.h"
 #include "backends/cgroup-bpf/btf.h"
+#include "backends/cgroup-bpf/pins.h"
 #include "backends/cgroup-bpf/program-set.h"
 
 static const BpfProgramParameters parameters = {
         .mark = 0x10000000,
         .mask = 0x30000000,
-        .record_map = 3,
         .resolver_map = 4,
         .asked_map = 5,
         .unix_layout = { 77, 8, 32 },
@@ -122,26 +122,24 @@ static void test_create_writes_the_bits_of_the_mask(void) {
         BpfProgramParameters older = parameters;
 
         check_text(BPF_HOOK_SOCK_CREATE, &parameters,
-                "0: r3 = map 3\n"
-                "2: r2 = *(u32 *)(r1 +16)\n"
-                "3: w2 &= -805306369\n"
-                "4: w2 |= 268435456\n"
-                "5: *(u32 *)(r1 +16) = r2\n"
-                "6: r0 = 1\n"
-                "7: exit\n");
+                "0: r2 = *(u32 *)(r1 +16)\n"
+                "1: w2 &= -805306369\n"
+                "2: w2 |= 268435456\n"
+                "3: *(u32 *)(r1 +16) = r2\n"
+                "4: r0 = 1\n"
+                "5: exit\n");
 
         older.only_unmarked = true;
         check_text(BPF_HOOK_SOCK_CREATE, &older,
-                "0: r3 = map 3\n"
-                "2: r2 = *(u32 *)(r1 +16)\n"
-                "3: r3 = r2\n"
-                "4: w3 &= 805306368\n"
-                "5: if w3 != 0 goto 9\n"
-                "6: w2 &= -805306369\n"
-                "7: w2 |= 268435456\n"
-                "8: *(u32 *)(r1 +16) = r2\n"
-                "9: r0 = 1\n"
-                "10: exit\n");
+                "0: r2 = *(u32 *)(r1 +16)\n"
+                "1: r3 = r2\n"
+                "2: w3 &= 805306368\n"
+                "3: if w3 != 0 goto 7\n"
+                "4: w2 &= -805306369\n"
+                "5: w2 |= 268435456\n"
+                "6: *(u32 *)(r1 +16) = r2\n"
+                "7: r0 = 1\n"
+                "8: exit\n");
 }
 
 /* … but not what was brought back. */
@@ -250,7 +248,7 @@ static void test_programs_are_small_and_jump_forward(void) {
 static void test_kernel_takes_all_programs(void) {
         ProgramMaps maps = PROGRAM_MAPS_INIT;
         Fault fault;
-        int r = program_maps_open(&maps, &fault);
+        int r = program_maps_open(&maps, /* pins= */ NULL, &fault);
 
         if (r == -EPERM) {
                 g_test_skip("no BPF programs can be loaded here");
@@ -272,6 +270,27 @@ static void test_kernel_takes_all_programs(void) {
                                         group.resolves || !bpf_hook_info(hook)->resolves);
         }
         program_maps_close(&maps);
+}
+
+static void test_pins_are_read_as_they_are_written(void) {
+        static const char *const others[] = { "", "785", "785-", "-create", "0785-create",
+                "+785-create", " 785-create", "785-create ", "785-creat", "785_create",
+                "785-Create", "18446744073709551616-create", "map-asked", "probe", "x785-create" };
+        static const uint64_t groups[] = { 0, 1, 785, UINT64_MAX };
+        char text[PIN_NAME_MAX];
+        PinName name;
+
+        pin_name_format(785, BPF_HOOK_CONNECT4, text);
+        g_assert_cmpstr(text, ==, "785-connect4");
+        for (size_t i = 0; i < G_N_ELEMENTS(groups); i++)
+                for (BpfHook hook = 0; hook < _BPF_HOOK_MAX; hook++) {
+                        pin_name_format(groups[i], hook, text);
+                        g_assert_cmpint(pin_name_parse(text, &name), ==, 0);
+                        g_assert_cmpuint(name.group, ==, groups[i]);
+                        g_assert_cmpint(name.hook, ==, hook);
+                }
+        for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+                g_assert_cmpint(pin_name_parse(others[i], &name), ==, -EINVAL);
 }
 
 /* An int, the struct and the function, as small as they can be. */
@@ -336,6 +355,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/bpf-program/programs-are-small-and-jump-forward",
                 test_programs_are_small_and_jump_forward);
         g_test_add_func("/bpf-program/kernel-takes-all-programs", test_kernel_takes_all_programs);
+        g_test_add_func(
+                "/pins/are-read-as-they-are-written", test_pins_are_read_as_they_are_written);
         g_test_add_func(
                 "/btf/finds-the-layout-of-a-unix-address", test_finds_the_layout_of_a_unix_address);
         g_test_add_func("/btf/types-of-the-kernel-are-trusted-in-nothing",
