@@ -357,7 +357,7 @@ static void test_include(Machine *machine) {
         fixture_close(&f);
 }
 
-/* The first is the firewall's alone, the last that of BPF: see main(). */
+/* The last is that of BPF: see main(). */
 static const CheckCase cases[] = {
         { "/split/killed-service-changes-nothing-and-the-next-one-knows", test_killed },
         { "/split/launcher-takes-a-command-around-the-tunnel", test_launcher },
@@ -372,13 +372,10 @@ static const CheckCase cases[] = {
         { "/split/excluded-sockets-have-the-right-source-address", test_source },
 };
 
-/*
- * Marks by BPF cannot be taken back by the next service yet; marks by the
- * firewall come too late for the source address, and are masqueraded.
- */
+/* Marks by the firewall come too late for the source address, and are masqueraded. */
 int main(int argc, char **argv) {
-        const bool by_bpf = g_strcmp0(g_getenv("TALPID_TEST_MECHANISM"), "bpf") == 0;
+        const bool by_firewall = g_strcmp0(g_getenv("TALPID_TEST_MECHANISM"), "nftables") == 0;
         const MachineOptions options = { .install_from = BUILD_DIR, .prepare = client_prepare };
 
-        return check_main(argc, argv, &options, cases + (by_bpf ? 1 : 0), G_N_ELEMENTS(cases) - 1);
+        return check_main(argc, argv, &options, cases, G_N_ELEMENTS(cases) - by_firewall);
 }

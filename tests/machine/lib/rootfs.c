@@ -483,6 +483,10 @@ static int kernel_mount(void) {
         r = fs_mount("cgroup2", "/sys/fs/cgroup", inert, NULL);
         if (r < 0)
                 return r;
+        /* As systemd does where it believes itself in no container; it is gone with the machine. */
+        r = fs_mount("bpf", "/sys/fs/bpf", inert, "mode=700");
+        if (r < 0)
+                return r;
         /* Without terminals of its own seat0 makes its newest session active. */
         if (access(ROOTFS_PATH "/sys/class/tty/tty0", F_OK) == 0)
                 return fs_mount("tmpfs", "/sys/class/tty/tty0", inert, "mode=755");
