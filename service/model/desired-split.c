@@ -38,6 +38,8 @@ static bool is_blind(const DesiredView *view) {
                 if ((selector->kind == SELECTOR_UNIT || selector->kind == SELECTOR_CGROUP) &&
                         !matches_groups(view))
                         return true;
+                if (selector->kind == SELECTOR_INTERFACE && !view->input.has_filter)
+                        return true;
         }
         return false;
 }
@@ -353,14 +355,15 @@ static int put_filter_of_tunnel(FactSet *facts, const DesiredView *view) {
         return r;
 }
 
+/* In include mode the firewall marks what is forwarded for the tunnel; users have rules alone. */
 static int put_filter_of_selectors(FactSet *facts, const DesiredView *view) {
         const Selector *selector;
         int r = 0;
 
-        if (view->input.intent->split.disabled || is_include(view))
+        if (view->input.intent->split.disabled || is_blind(view))
                 return 0;
         ARRAY_FOREACH(selector, &view->input.intent->split.selectors) {
-                if (r >= 0 && selector->kind == SELECTOR_USER)
+                if (r >= 0 && selector->kind == SELECTOR_USER && !is_include(view))
                         r = put_filter(facts,
                                 &(FilterItem){ .kind = FILTER_USER, .number = selector->uid });
                 if (r >= 0 && selector->kind == SELECTOR_INTERFACE)
