@@ -12,7 +12,7 @@
 #define HEADER "talpid-intent 1\n"
 #define OWNERS "owner uid=1000 name=\nowner uid=1000 name=:1.5\n"
 #define END "end\n"
-#define UNIT "selector owner=0 permanent=1 uid=1000 kind=unit value=a.service\n"
+#define UNIT "selector owner=0 permanent=1 uid=1000 since=0 kind=unit value=a.service\n"
 #define GROUP "group owner=0 path=a/b\n"
 
 static char *text_of(const Intent *intent) {
@@ -28,6 +28,7 @@ static void add(Intent *intent, uint32_t owner, const char *kind, const char *va
         g_assert_cmpint(selector_parse(kind, value, 1000, &selector, NULL), ==, 0);
         selector.owner = owner;
         selector.permanent = owner == 0;
+        selector.since_usec = owner ? UINT64_MAX : 1;
         g_assert_nonnull(array_append(&intent->split.selectors, &selector));
         g_assert_cmpint(array_sort(&intent->split.selectors, selector_compare), ==, 0);
 }
@@ -103,7 +104,8 @@ static const struct {
         { "whole", UNIT GROUP "split disabled=1 mode=exclude dns=system\n", 0 },
         { "group-of-two-owners", GROUP "group owner=1 path=a/b\n", 0 },
         { "selector-of-two-owners",
-                UNIT "selector owner=1 permanent=0 uid=1000 kind=unit value=a.service\n", 0 },
+                UNIT "selector owner=1 permanent=0 uid=1000 since=0 kind=unit value=a.service\n",
+                0 },
 
         { "split-twice",
                 "split disabled=1 mode=exclude dns=system\n"
@@ -116,27 +118,42 @@ static const struct {
 
         { "selector-twice", UNIT UNIT, -EBADMSG },
         { "selector-twice-once-permanent",
-                UNIT "selector owner=0 permanent=0 uid=1000 kind=unit value=a.service\n",
+                UNIT "selector owner=0 permanent=0 uid=1000 since=0 kind=unit value=a.service\n",
                 -EBADMSG },
-        { "unknown-kind", "selector owner=0 permanent=0 uid=0 kind=magic value=a\n", -EBADMSG },
-        { "reserved-kind", "selector owner=0 permanent=0 uid=0 kind=app value=a\n", -EBADMSG },
-        { "no-kind", "selector owner=0 permanent=0 uid=0 value=a\n", -EBADMSG },
-        { "no-value", "selector owner=0 permanent=0 uid=0 kind=cgroup\n", -EBADMSG },
-        { "empty-value", "selector owner=0 permanent=0 uid=0 kind=cgroup value=\n", -EBADMSG },
-        { "owner-that-is-none", "selector owner=2 permanent=0 uid=0 kind=cgroup value=a\n",
+        { "no-since", "selector owner=0 permanent=0 uid=0 kind=cgroup value=a\n", -EBADMSG },
+        { "since-that-is-no-number",
+                "selector owner=0 permanent=0 uid=0 since=-1 kind=cgroup value=a\n", -EBADMSG },
+        { "since-that-is-too-large",
+                "selector owner=0 permanent=0 uid=0 since=99999999999999999999 kind=cgroup "
+                "value=a\n",
+                -EBADMSG },
+        { "unknown-kind", "selector owner=0 permanent=0 uid=0 since=0 kind=magic value=a\n",
+                -EBADMSG },
+        { "reserved-kind", "selector owner=0 permanent=0 uid=0 since=0 kind=app value=a\n",
+                -EBADMSG },
+        { "no-kind", "selector owner=0 permanent=0 uid=0 since=0 value=a\n", -EBADMSG },
+        { "no-value", "selector owner=0 permanent=0 uid=0 since=0 kind=cgroup\n", -EBADMSG },
+        { "empty-value", "selector owner=0 permanent=0 uid=0 since=0 kind=cgroup value=\n",
+                -EBADMSG },
+        { "owner-that-is-none", "selector owner=2 permanent=0 uid=0 since=0 kind=cgroup value=a\n",
                 -EBADMSG },
         { "permanent-of-a-client",
-                "selector owner=1 permanent=1 uid=1000 kind=unit value=a.service\n", -EBADMSG },
-        { "user-that-is-not-canonical", "selector owner=0 permanent=0 uid=7 kind=user value=07\n",
+                "selector owner=1 permanent=1 uid=1000 since=0 kind=unit value=a.service\n",
                 -EBADMSG },
-        { "user-and-uid-differ", "selector owner=0 permanent=0 uid=7 kind=user value=8\n",
+        { "user-that-is-not-canonical",
+                "selector owner=0 permanent=0 uid=7 since=0 kind=user value=07\n", -EBADMSG },
+        { "user-and-uid-differ", "selector owner=0 permanent=0 uid=7 since=0 kind=user value=8\n",
                 -EBADMSG },
         { "network-with-host-bits",
-                "selector owner=0 permanent=0 uid=0 kind=network value=10.0.0.1/8\n", -EBADMSG },
+                "selector owner=0 permanent=0 uid=0 since=0 kind=network value=10.0.0.1/8\n",
+                -EBADMSG },
         { "network-that-is-not-canonical",
-                "selector owner=0 permanent=0 uid=0 kind=network value=2001:DB8::/32\n", -EBADMSG },
-        { "everything", "selector owner=0 permanent=0 uid=0 kind=network value=::/0\n", -EBADMSG },
-        { "way-out", "selector owner=0 permanent=0 uid=0 kind=cgroup value=../x\n", -EBADMSG },
+                "selector owner=0 permanent=0 uid=0 since=0 kind=network value=2001:DB8::/32\n",
+                -EBADMSG },
+        { "everything", "selector owner=0 permanent=0 uid=0 since=0 kind=network value=::/0\n",
+                -EBADMSG },
+        { "way-out", "selector owner=0 permanent=0 uid=0 since=0 kind=cgroup value=../x\n",
+                -EBADMSG },
 
         { "escape-cut-short", "group owner=0 path=a%2\n", -EBADMSG },
         { "escape-of-nothing", "group owner=0 path=a%\n", -EBADMSG },
@@ -212,7 +229,8 @@ static void test_over_limits(void) {
                 const char *kind;
         } items[] = {
                 { "group owner=0 path=%u\n", "groups" },
-                { "selector owner=0 permanent=0 uid=%1$u kind=user value=%1$u\n", "selectors" },
+                { "selector owner=0 permanent=0 uid=%1$u since=0 kind=user value=%1$u\n",
+                        "selectors" },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(items); i++) {

@@ -74,9 +74,9 @@ static void test_what_is_kept(void) {
                 "owner uid=1000 name=\n"
                 "owner uid=1001 name=\n"
                 "split disabled=0 mode=exclude dns=tunnel\n"
-                "selector owner=0 permanent=1 uid=0 kind=cgroup value=a\n"
-                "selector owner=1 permanent=1 uid=0 kind=cgroup value=a\n"
-                "selector owner=1 permanent=1 uid=0 kind=cgroup value=b\n"
+                "selector owner=0 permanent=1 uid=0 since=0 kind=cgroup value=a\n"
+                "selector owner=1 permanent=1 uid=0 since=0 kind=cgroup value=a\n"
+                "selector owner=1 permanent=1 uid=0 since=0 kind=cgroup value=b\n"
                 "end\n");
 
         restore(&permanent, &restored);
