@@ -45,6 +45,7 @@ int split_answers_append_state(sd_bus_message *message, const SplitController *c
         const Owner *owner = intent_owner(intent, selector->owner);
         const char *reason;
         bool active = split_controller_selector_is_active(controller, selector, &reason);
+        size_t n = 0;
         int r;
 
         r = sd_bus_message_open_container(message, 'a', "{sv}");
@@ -52,7 +53,9 @@ int split_answers_append_state(sd_bus_message *message, const SplitController *c
                 r = sd_bus_message_append(
                         message, "{sv}", "state", "s", active ? "active" : "waiting");
         if (r >= 0 && !active)
-                r = sd_bus_message_append(message, "{sv}", "reason", "s", reason);
+                r = append_text(message, "reason", reason);
+        if (r >= 0 && split_controller_count_of(controller, selector, &n))
+                r = sd_bus_message_append(message, "{sv}", "processes", "u", (uint32_t)n);
         if (r >= 0)
                 r = sd_bus_message_append(message, "{sv}{sv}", "owner-uid", "u",
                         (uint32_t)owner->uid, "lifetime", "s",

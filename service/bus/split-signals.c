@@ -205,10 +205,11 @@ static void on_split(const Split *before, const Intent *intent_before, void *use
 
 static void on_mechanism(const char *before, const char *now, const char *reason, void *userdata) {
         SplitSignals *signals = userdata;
+        char text[REFUSAL_TEXT_MAX];
         int r;
 
         r = sd_bus_emit_signal(signals->bus, SPLIT_PATH, SPLIT_INTERFACE, "MechanismChanged", "sss",
-                before, now, reason);
+                before, now, text_clean(reason, text, sizeof(text)));
         if (r >= 0)
                 r = sd_bus_emit_properties_changed(
                         signals->bus, SPLIT_PATH, SPLIT_INTERFACE, "Available", "Mechanism", NULL);

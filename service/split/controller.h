@@ -154,6 +154,10 @@ typedef int (*SplitVisit)(const SplitMember *member, void *userdata);
 int split_controller_list(SplitController *controller, SplitVisit visit, void *userdata);
 size_t split_controller_count(SplitController *controller);
 
+/* Those that @selector names now. Return: whether that can be told of its kind. */
+bool split_controller_count_of(
+        const SplitController *controller, const Selector *selector, size_t *ret);
+
 /* Return: whether it is in force; otherwise *ret_reason says why not. */
 bool split_controller_selector_is_active(
         const SplitController *controller, const Selector *selector, const char **ret_reason);

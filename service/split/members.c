@@ -254,6 +254,22 @@ int split_controller_list(SplitController *controller, SplitVisit visit, void *u
         return visit_all(controller, &seen, visit, userdata);
 }
 
+bool split_controller_count_of(
+        const SplitController *controller, const Selector *selector, size_t *ret) {
+        CLEANUP(array_clear) Array pids = ARRAY_INIT(pid_t);
+        const SplitProcesses *processes = controller->config.processes;
+        char paths[UNIT_PATHS_MAX][GROUP_PATH_MAX];
+        size_t n = selector_paths(selector, paths);
+
+        if (n == 0 || !processes)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (groups_find_place(controller, paths[i]))
+                        (void)processes->list_members(paths[i], &pids, processes->userdata);
+        *ret = pids.n;
+        return true;
+}
+
 size_t split_controller_count(SplitController *controller) {
         CLEANUP(array_clear) Array seen = ARRAY_INIT(pid_t);
 
