@@ -592,6 +592,23 @@ static void write_guard_output(Table *table) {
         rule_end(rule, NF_DROP, "would leave beside the tunnel");
 }
 
+/* Sockets that were connected through the tunnel before: the link is not to learn its addresses. */
+static void write_tunnel_sources(Table *table, const char *chain) {
+        static const int families[] = { AF_INET, AF_INET6 };
+        NftRule *rule = &table->rule;
+
+        for (size_t i = 0; table->n_of[FILTER_TUNNEL] > 0 && i < ARRAY_LENGTH(families); i++) {
+                if (!has_prefixes(table, FILTER_TUNNEL_ADDRESS, families[i]))
+                        continue;
+                rule_begin(rule, chain);
+                match_other_name(rule, NFT_META_OIFNAME, "lo");
+                match_outside_set(rule, NFT_META_OIFNAME, SET_TUNNEL);
+                match_source_set(
+                        rule, families[i], prefix_set_name(FILTER_TUNNEL_ADDRESS, families[i]));
+                rule_end(rule, NF_DROP, "from an address of the tunnel beside it");
+        }
+}
+
 /* The tunnel's own packets: kernel tunnels leave the mark of what is inside on the outside. */
 static void write_guard_included(Table *table) {
         static const char *const chain = "guard-output";
@@ -600,6 +617,7 @@ static void write_guard_included(Table *table) {
         add_chain(table, chain, "filter", NF_INET_POST_ROUTING, PRIORITY_FILTER,
                 "what must use the tunnel never leaves beside it");
         write_unguarded_family(table, chain);
+        write_tunnel_sources(table, chain);
         rule_begin(rule, chain);
         match_other_mark(rule, table->base->included, table->base->mask);
         rule_end(rule, NF_ACCEPT, "need not use the tunnel");
@@ -706,12 +724,17 @@ static void write_mark_ingress(Table *table) {
         }
 }
 
-/* Gives packets the mark of their flow, for each mark a flow can have. */
+/*
+ * Gives packets the mark of their flow, for each mark a flow can have. What
+ * went around before include mode may have to use the tunnel now.
+ */
 static void write_recall(Table *table, const char *chain, bool except_from_tunnel) {
-        Mark marks[MARKS_MAX + 2] = { { table->base->mark, table->base->mask } };
+        Mark marks[MARKS_MAX + 2];
         NftRule *rule = &table->rule;
-        size_t n = 1;
+        size_t n = 0;
 
+        if (except_from_tunnel || !guards_included(table))
+                marks[n++] = (Mark){ table->base->mark, table->base->mask };
         if (guards_included(table))
                 marks[n++] = (Mark){ table->base->included, table->base->mask };
         for (size_t i = 0; i < table->n_marks; i++) {

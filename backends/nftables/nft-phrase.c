@@ -228,6 +228,11 @@ void match_destination_set(NftRule *rule, int family, const char *set) {
         look_up(rule, set, 0);
 }
 
+void match_source_set(NftRule *rule, int family, const char *set) {
+        load_source(rule, family);
+        look_up(rule, set, 0);
+}
+
 static void compare_prefix(NftRule *rule, const Prefix *prefix) {
         static const uint8_t none[16] = { 0 };
         uint32_t size = (uint32_t)family_size_bytes(prefix->family);

@@ -47,6 +47,7 @@ void match_flow_mark(NftRule *rule, uint32_t mark, uint32_t mask);      /* ct ma
 void match_flow_start(NftRule *rule);                                   /* ct status ! confirmed */
 void match_flow_original(NftRule *rule);                                /* ct direction original */
 void match_destination_set(NftRule *rule, int family, const char *set); /* ip daddr @lan-ipv4 */
+void match_source_set(NftRule *rule, int family, const char *set);      /* ip saddr @tunnel-ipv4 */
 void match_destination(NftRule *rule, const Prefix *prefix);            /* ip6 daddr fe80::/10 */
 void match_ports(NftRule *rule, uint16_t from, uint16_t to);     /* udp sport F udp dport T */
 void match_destination_port(NftRule *rule, uint16_t port);       /* udp dport 53 */

@@ -8,6 +8,13 @@
 #include "service/split/controller.h"
 #include "service/split/taken.h"
 
+/* The mode that open sockets were brought to. */
+typedef enum SplitTurned {
+        SPLIT_TURNED_OFF,
+        SPLIT_TURNED_OUT, /* "exclude" */
+        SPLIT_TURNED_IN,  /* "include" */
+} SplitTurned;
+
 struct SplitController {
         SplitControllerConfig config;
         SplitObserver observer;
@@ -15,6 +22,7 @@ struct SplitController {
         Intent seen;      /* owners and split as they were at the last sync */
         Intent permanent; /* as saved */
         Split kept;       /* settings that are permanent; its lists are not used */
+        SplitTurned turned;
         Taken *taken;
         Array followed;                          /* of GroupPlace, sorted: id is not used */
         char reason[REFUSAL_TEXT_MAX];           /* why not a better mechanism */

@@ -14,6 +14,7 @@
 #include "service/split/members.h"
 #include "service/split/requests.h"
 #include "service/split/restore.h"
+#include "service/split/turn.h"
 
 const Split *controller_split(const SplitController *controller) {
         return &engine_intent(controller->config.engine)->split;
@@ -48,6 +49,7 @@ static int on_sync(sd_event_source *source, void *userdata) {
 
 void split_controller_on_intent(SplitController *controller) {
         groups_follow(controller, engine_intent(controller->config.engine));
+        turn_follow_intent(controller);
         controller_sync_later(controller);
 }
 
@@ -128,6 +130,7 @@ int split_controller_start(SplitController *controller) {
         const SplitGroup *group = NULL;
         int r = 0;
 
+        turn_start(controller);
         if (processes)
                 r = processes->list_groups(&places, processes->userdata);
         if (r < 0)

@@ -421,6 +421,47 @@ static void test_sweeps(void) {
         }
 }
 
+/* Who is listed already when the mode changes keeps sockets of the other one. */
+static void test_mode_turns(void) {
+        g_autoptr(SplitWorld) w = world_with_process();
+        static const struct {
+                bool enabled;
+                SplitMode mode;
+                unsigned n_sweeps;
+                SplitSockets policy;
+                uint32_t mark;
+                unsigned n_old_groups; /* of the last sweep */
+        } steps[] = {
+                { true, SPLIT_EXCLUDE, 0, 0, 0, 0 },
+                { true, SPLIT_INCLUDE, 2, SPLIT_SOCKETS_RESET, 0x20000000, 0 },
+                { true, SPLIT_INCLUDE, 0, 0, 0, 0 },
+                { true, SPLIT_EXCLUDE, 2, SPLIT_SOCKETS_MIGRATE, OURS_DEFAULT_MARK, 1 },
+                { false, SPLIT_INCLUDE, 0, 0, 0, 0 },
+                { true, SPLIT_INCLUDE, 2, SPLIT_SOCKETS_RESET, 0x20000000, 0 },
+                { false, SPLIT_INCLUDE, 0, 0, 0, 0 },
+        };
+        SplitEnd end;
+
+        set_tunnel(w);
+        g_assert_cmpint(split_world_exclude(w, 100, BOOT, &end), ==, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+                const SplitChange split = { .has_enabled = true,
+                        .enabled = steps[i].enabled,
+                        .has_mode = true,
+                        .mode = steps[i].mode };
+
+                w->system.n_sweeps = 0;
+                g_assert_cmpint(split_world_set(w, &split), ==, 0);
+                split_world_run(w);
+                g_assert_cmpuint(w->system.n_sweeps, ==, steps[i].n_sweeps);
+                if (steps[i].n_sweeps == 0)
+                        continue;
+                g_assert_cmpint(w->system.swept.policy, ==, steps[i].policy);
+                g_assert_cmphex(w->system.swept.mark, ==, steps[i].mark);
+                g_assert_cmpuint(w->system.n_old_groups, ==, steps[i].n_old_groups);
+        }
+}
+
 int main(int argc, char **argv) {
         static const struct {
                 const char *path;
@@ -446,6 +487,7 @@ int main(int argc, char **argv) {
                 { "stop-forgets-what-is-under-way", test_stop_with_requests },
                 { "sockets-are-swept-twice-and-counted-once", test_counted_once },
                 { "sweep-knows-mark-and-sources-of-the-path", test_sweeps },
+                { "open-sockets-follow-the-mode", test_mode_turns },
         };
 
         g_test_init(&argc, &argv, NULL);
