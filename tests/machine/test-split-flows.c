@@ -2,7 +2,7 @@
 
 /*
  * The life of a flow of an excluded program beyond its first packet: how it is
- * accepted, closed, survives its program, and changes hands.
+ * closed, survives its program, and changes hands.
  */
 
 #include <arpa/inet.h>
@@ -20,7 +20,6 @@
 #include "tests/machine/lib/split-lab.h"
 #include "tests/machine/lib/split.h"
 
-#define LISTENER_PORT 7000
 #define SLOW_PORT 7002
 
 static const int families[2] = { AF_INET, AF_INET6 };
@@ -46,24 +45,6 @@ static void talk(Program *program, int slot, int family) {
         CHECK_OK(program_ask(program, slot, 0, /* mapped= */ false, NULL));
 }
 
-/* What comes to the first ISP's address for us is handed to the machine, as routers do. */
-static void forward(SplitLab *s, bool on) {
-        g_autofree char *v4 = machine_run_ok("sh", "-c",
-                "ip -4 -o addr show dev wan0 | sed 's,.*inet \\([^/]*\\)/.*,\\1,'", NULL);
-        g_autofree char *v6 = machine_run_ok("sh", "-c",
-                "ip -6 -o addr show dev wan0 scope global | sed 's,.*inet6 \\([^/]*\\)/.*,\\1,' | "
-                "head -n1",
-                NULL);
-        g_autofree char *script = g_strdup_printf(
-                "nft add chain inet lab in '{ type nat hook prerouting priority dstnat; }'; "
-                "nft add rule inet lab in iifname world tcp dport %d dnat ip to %s; "
-                "nft add rule inet lab in iifname world tcp dport %d dnat ip6 to %s",
-                LISTENER_PORT, g_strchomp(v4), LISTENER_PORT, g_strchomp(v6));
-
-        g_free(lab_run_ok(s->lab, LAB_ISP0, "sh", "-euc",
-                on ? script : "nft flush chain inet lab in; nft delete chain inet lab in", NULL));
-}
-
 static socklen_t set_address(
         int family, const char *v4, const char *v6, uint16_t port, struct sockaddr_storage *ret) {
         struct sockaddr_in *to4 = (struct sockaddr_in *)ret;
@@ -78,56 +59,6 @@ static socklen_t set_address(
         *to6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(port) };
         g_assert_cmpint(inet_pton(AF_INET6, v6, &to6->sin6_addr), ==, 1);
         return sizeof(*to6);
-}
-
-/* From the internet to the machine behind the first ISP. Return: a socket; negative errno. */
-static int call_in(SplitLab *s, int family, uint16_t port) {
-        const struct timeval patience = { .tv_sec = 2 };
-        _cleanup_fd_ int fd = lab_socket(s->lab, LAB_INTERNET, family, SOCK_STREAM, 0);
-        struct sockaddr_storage own, to;
-        socklen_t n;
-
-        g_assert_cmpint(fd, >=, 0);
-        CHECK_OK(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)));
-        CHECK_OK(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)));
-        n = set_address(family, LAB_INTERNET_V4, LAB_INTERNET_V6, 0, &own);
-        CHECK_OK(bind(fd, (struct sockaddr *)&own, n));
-        n = set_address(family, LAB_ISP0_V4, LAB_ISP0_V6, port, &to);
-        return connect(fd, (struct sockaddr *)&to, n) < 0 ? -errno : TAKE_FD(fd);
-}
-
-static void check_accepts(SplitLab *s, Program *program, int family, const char *what) {
-        _cleanup_fd_ int caller = call_in(s, family, LISTENER_PORT);
-        char byte = 0;
-
-        if (caller < 0)
-                g_error("%s, IPv%c: %s", what, family == AF_INET ? '4' : '6', g_strerror(-caller));
-        CHECK_OK(program_accept(program, 0, 1));
-        CHECK_OK(program_send(program, 1, 0, /* mapped= */ false));
-        g_assert_cmpint(recv(caller, &byte, 1, 0), ==, 1);
-        CHECK_OK(program_close(program, 1, /* abort= */ false));
-        check_way(s, what, family, 'O');
-}
-
-static void listen_on(Program *program, int family) {
-        CHECK_OK(program_socket(program, 0, family, SOCK_STREAM, 0));
-        CHECK_OK(program_listen(program, 0, LISTENER_PORT));
-}
-
-static void test_listeners(Machine *machine) {
-        SplitLab s;
-
-        split_lab_open(&s, machine);
-        forward(&s, true);
-        for (int i = 0; i < 2; i++) {
-                g_autoptr(Program) after = program_start(BUILD_DIR, NULL);
-
-                exclude(&s, after);
-                listen_on(after, families[i]);
-                check_accepts(&s, after, families[i], "a listener from after");
-        }
-        forward(&s, false);
-        split_lab_close(&s);
 }
 
 static void test_close(Machine *machine) {
@@ -249,7 +180,6 @@ static void test_passed(Machine *machine) {
 }
 
 static const CheckCase cases[] = {
-        { "/split-flows/listeners-answer-by-the-link-of-the-question", test_listeners },
         { "/split-flows/fin-and-rst-go-where-the-connection-went", test_close },
         { "/split-flows/connection-ends-well-after-its-program", test_late_end },
         { "/split-flows/sockets-that-are-passed-on-go-where-they-were-made", test_passed },

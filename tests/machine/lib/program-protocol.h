@@ -16,6 +16,7 @@ typedef enum ProgramVerb {
         PROGRAM_LISTEN,
         PROGRAM_ACCEPT,
         PROGRAM_CLOSE,
+        PROGRAM_FLOOD,
         PROGRAM_GIVE, /* the answer carries the descriptor */
         PROGRAM_TAKE, /* the step does */
 } ProgramVerb;

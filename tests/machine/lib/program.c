@@ -98,6 +98,12 @@ int program_send(Program *program, int slot, int port, bool mapped) {
         return step(program, &asked, -1, NULL, NULL);
 }
 
+int program_flood(Program *program, int port) {
+        const ProgramStep asked = { .verb = PROGRAM_FLOOD, .port = port };
+
+        return step(program, &asked, -1, NULL, NULL);
+}
+
 int program_listen(Program *program, int slot, int port) {
         const ProgramStep asked = { .verb = PROGRAM_LISTEN, .slot = slot, .port = port };
 

@@ -47,6 +47,9 @@ int program_ask(Program *program, int slot, int port, bool mapped, char **answer
 /* Sends and waits for nothing. */
 int program_send(Program *program, int slot, int port, bool mapped);
 
+/* Sends from all of its datagram sockets to a port of the internet, until it is stopped. */
+int program_flood(Program *program, int port);
+
 int program_listen(Program *program, int slot, int port);
 
 /* Waits for a connection, two seconds at most. */

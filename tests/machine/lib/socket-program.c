@@ -11,6 +11,7 @@
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,6 +26,7 @@
 
 #define ASK_ROUNDS 4
 #define ROUND_MSEC 500
+#define FLOOD_PAUSE_NSEC 500000
 
 typedef struct Slot {
         int fd;
@@ -168,6 +170,38 @@ static int ask(const ProgramStep *step, char answer[static PROGRAM_ANSWER_BYTES_
         return r;
 }
 
+/* What is connected goes where it is connected to. */
+static void *run_flood(void *userdata) {
+        static const struct timespec pause = { .tv_nsec = FLOOD_PAUSE_NSEC };
+        const ProgramStep *flood = userdata;
+
+        for (;;) {
+                for (int i = 0; i < PROGRAM_SLOTS_MAX; i++) {
+                        const Slot *slot = &slots[i];
+                        struct sockaddr_storage to, peer;
+                        socklen_t n = address_of(slot, flood, &to), n_peer = sizeof(peer);
+
+                        if (slot->type != SOCK_DGRAM)
+                                continue;
+                        if (getpeername(slot->fd, (struct sockaddr *)&peer, &n_peer) == 0)
+                                (void)send(slot->fd, "x", 1, MSG_DONTWAIT);
+                        else
+                                (void)sendto(
+                                        slot->fd, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&to, n);
+                }
+                (void)ppoll(NULL, 0, &pause, NULL); /* the pace of the traffic */
+        }
+        return NULL;
+}
+
+static int start_flood(const ProgramStep *step) {
+        static ProgramStep flood;
+        pthread_t thread;
+
+        flood = *step;
+        return -pthread_create(&thread, NULL, run_flood, &flood);
+}
+
 static int listen_socket(const ProgramStep *step) {
         const Slot *slot = &slots[step->slot];
         struct sockaddr_in6 any6 = { .sin6_family = AF_INET6,
@@ -229,6 +263,8 @@ static int do_step(const ProgramStep *step, int passed, ProgramReply *reply, int
                 return ask(step, reply->answer);
         case PROGRAM_SEND:
                 return send_question(step);
+        case PROGRAM_FLOOD:
+                return start_flood(step);
         case PROGRAM_LISTEN:
                 return listen_socket(step);
         case PROGRAM_ACCEPT:

@@ -10,7 +10,8 @@ static bool is_counted(const Packet *packet, void *user) {
         const Ways *ways = user;
 
         return (packet_is_to(packet, LAB_INTERNET_V4) || packet_is_to(packet, LAB_INTERNET_V6)) &&
-               (ways->protocol == 0 || packet->protocol == ways->protocol);
+               (ways->protocol == 0 || packet->protocol == ways->protocol) &&
+               (ways->port == 0 || packet->destination_port == ways->port);
 }
 
 /* Of the network that the ISP itself is in: a /24, a /64. */

@@ -18,6 +18,7 @@ typedef struct Ways {
         Capture *isps[2];
         Capture *tunnel; /* NULL: no tunnel device is looked at */
         int protocol;    /* IPPROTO_UDP counts that alone; 0 all */
+        uint16_t port;   /* counts what goes to that alone; 0 all */
 } Ways;
 
 typedef struct WaysSeen {
