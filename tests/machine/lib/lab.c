@@ -111,6 +111,11 @@ static const char tunnel_script[] =
                         /* The kernel takes addresses into use from a queue of its own. */
                         "while ip -6 address show dev $1 tentative | grep -q inet6; do :; done\n";
 
+/* Until wireguard-go is done with it, a device of the same name cannot be made. */
+static const char tunnel_end_script[] =
+        "ip link delete $1\n"
+        "while ss --no-header --unix --listening | grep -Fq /wireguard/$1.sock; do :; done\n";
+
 static const char relay_config[] =
         "[Interface]\nPrivateKey = " RELAY_PRIVATE_KEY
         "\nListenPort = " G_STRINGIFY(LAB_RELAY_PORT) "\n"
@@ -429,5 +434,6 @@ int lab_tunnel_up(Lab *lab, const char *ifname, uint32_t fwmark) {
 
 int lab_tunnel_down(Lab *lab, const char *ifname) {
         assert(lab && ifname);
-        return run_inside((const char *const[]){ "ip", "link", "delete", ifname, NULL });
+        return run_inside(
+                (const char *const[]){ "sh", "-euc", tunnel_end_script, "sh", ifname, NULL });
 }
