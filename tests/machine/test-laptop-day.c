@@ -7,6 +7,7 @@
  * is what stands here: no word more, none less.
  */
 
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -69,7 +70,7 @@ static char *tell(const char *signal, GVariant *arguments) {
                 return g_strdup_printf("%s %s: %s", signal, family, lookup(first, "device"));
         }
         if (strcmp(signal, "Healed") == 0) {
-                g_variant_get(arguments, "(&s@a{sv}&s)", &kind, &first, &culprit);
+                g_variant_get(arguments, "(&s@a{sv}&st)", &kind, &first, &culprit, NULL);
                 return g_strdup_printf("%s %s: %s", signal, kind, culprit);
         }
         return g_variant_print(arguments, FALSE);
@@ -109,16 +110,19 @@ static bool is_heard(void *user) {
         return strcmp(now, heard->expected) == 0;
 }
 
+/* Excluded programs ask by TCP, and their last segments come when they are gone. */
+static bool is_of_flood(const Packet *packet, void *user) {
+        return packet->protocol == IPPROTO_UDP;
+}
+
 static int count_on_lines(Day *day) {
         int n = 0;
 
         for (int i = 0; i < 2; i++) {
-                int v4 = capture_count_to(day->captures[i], LAB_INTERNET_V4);
-                int v6 = capture_count_to(day->captures[i], LAB_INTERNET_V6);
+                int found = capture_count(day->captures[i], is_of_flood, NULL);
 
-                g_assert_cmpint(v4, >=, 0);
-                g_assert_cmpint(v6, >=, 0);
-                n += v4 + v6;
+                g_assert_cmpint(found, >=, 0);
+                n += found;
                 CHECK_OK(capture_clear(day->captures[i]));
         }
         return n;
@@ -148,7 +152,6 @@ static void check_step(Day *day, const char *step, const char *expected, const c
                 g_assert_cmpint(count_on_lines(day), ==, 0);
                 check_excluded(day, "http://" LAB_INTERNET_V4 "/", day->isp_v4);
                 check_excluded(day, "http://[" LAB_INTERNET_V6 "]/", day->isp_v6);
-                (void)count_on_lines(day);
         }
         if (!is_heard(&heard)) {
                 g_autofree char *now = story(day->client);
@@ -229,7 +232,7 @@ static void test_day(Machine *machine) {
         /* Its rules come before ours: what would go by its device is dropped. */
         flood_wait(&day.flood, SETTLE_ROUNDS);
         g_assert_cmpint(count_on_lines(&day), ==, 0);
-        run(WG_QUICK " down other; sysctl -qw net.ipv4.conf.all.src_valid_mark=0");
+        run(WG_QUICK " down other");
         check_step(&day, "and takes down", "", LAB_RELAY_V4, LAB_RELAY_V6);
 
         run("systemctl restart NetworkManager");
