@@ -2,6 +2,7 @@
 
 #include "tests/bus/own-cgroup.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
@@ -87,14 +88,13 @@ static void start_cleaner(const char *parent, const char *name) {
         _exit(0);
 }
 
-/* @pid: "0": this process. */
-static bool move(const char *path, const char *pid) {
-        g_autofree char *members = g_build_filename(path, "cgroup.procs", NULL);
-        int fd = open(members, O_WRONLY | O_CLOEXEC);
-        bool moved = fd >= 0 && write(fd, pid, strlen(pid)) == (ssize_t)strlen(pid);
+static bool put(const char *path, const char *file, const char *text) {
+        g_autofree char *full = g_build_filename(path, file, NULL);
+        int fd = open(full, O_WRONLY | O_CLOEXEC);
+        bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 
         (void)close(fd);
-        return moved;
+        return done;
 }
 
 bool own_cgroup_enter(void) {
@@ -109,7 +109,7 @@ bool own_cgroup_enter(void) {
         if (g_mkdir(path, 0755) < 0)
                 return false;
         start_cleaner(parent, name);
-        return move(path, "0") && unshare(CLONE_NEWCGROUP) == 0 &&
+        return put(path, "cgroup.procs", "0") && unshare(CLONE_NEWCGROUP) == 0 &&
                umount2(mount_path, MNT_DETACH) == 0 &&
                mount("cgroup2", mount_path, "cgroup2", 0, NULL) == 0;
 }
@@ -126,10 +126,17 @@ void own_cgroup_make(const char *name) {
         g_assert_cmpint(g_mkdir(path, 0755), ==, 0);
 }
 
-void own_cgroup_move(const char *name, pid_t pid) {
-        g_autofree char *path = path_of(name), *number = g_strdup_printf("%d", (int)pid);
+void own_cgroup_write(const char *name, const char *file, const char *text) {
+        g_autofree char *path = path_of(name);
 
-        g_assert_true(move(path, number));
+        if (!put(path, file, text))
+                g_error("cannot write \"%s\" to %s/%s: %s", text, path, file, g_strerror(errno));
+}
+
+void own_cgroup_move(const char *name, pid_t pid) {
+        g_autofree char *number = g_strdup_printf("%d", (int)pid);
+
+        own_cgroup_write(name, "cgroup.procs", number);
 }
 
 void own_cgroup_remove(const char *name) {

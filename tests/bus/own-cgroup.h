@@ -15,7 +15,8 @@
  */
 bool own_cgroup_enter(void);
 
-/* Groups below it; @name has no slash. */
+/* Groups below it. */
 void own_cgroup_make(const char *name);
+void own_cgroup_write(const char *name, const char *file, const char *text);
 void own_cgroup_move(const char *name, pid_t pid);
 void own_cgroup_remove(const char *name); /* empty */

@@ -432,6 +432,55 @@ static void test_other_namespaces(void) {
         service_tear_down(&s);
 }
 
+/* Its groups cannot have children that hold whole processes. */
+static void test_threaded_group(void) {
+        g_autofree char *before = NULL, *after = NULL;
+        Worker *worker;
+        Service s;
+
+        if (!set_up(&s, OWN_ONLY))
+                return;
+        worker = worker_new(BUS_UID_ALICE, NULL, NULL);
+        own_cgroup_make("domain");
+        own_cgroup_make("domain/threads");
+        own_cgroup_write("domain/threads", "cgroup.type", "threaded");
+        own_cgroup_move("domain", worker->pid);
+        own_cgroup_move("domain/threads", worker->pid);
+        before = group_of(worker->pid);
+        split_failsf(s.alice, "AddProcess", NOT_SUPPORTED, "threaded", "(uint32 %d, @a{sv} {})",
+                worker->pid);
+        after = group_of(worker->pid);
+        g_assert_cmpstr(after, ==, before);
+        split_assert_property(s.root, "ProcessCount", "(<uint32 0>,)");
+        (void)worker_free(worker);
+        own_cgroup_remove("domain/threads");
+        own_cgroup_remove("domain");
+        service_tear_down(&s);
+}
+
+static void test_frozen_group(void) {
+        g_autofree char *added = NULL, *removed = NULL;
+        Worker *worker;
+        Service s;
+
+        if (!set_up(&s, OWN_ONLY))
+                return;
+        worker = worker_new(BUS_UID_ALICE, NULL, NULL);
+        own_cgroup_make("ice");
+        own_cgroup_move("ice", worker->pid);
+        own_cgroup_write("ice", "cgroup.freeze", "1");
+        added = split_askf(
+                s.alice, "AddProcess", "(uint32 %d, {'sockets': <'migrate'>})", worker->pid);
+        g_assert_cmpuint(split_number(added, "excluded"), ==, 1);
+        g_assert_true(is_out(worker->pid));
+        removed = split_askf(s.alice, "RemoveProcess", "(uint32 %d, @a{sv} {})", worker->pid);
+        g_assert_cmpuint(split_number(removed, "included"), ==, 1);
+        own_cgroup_write("ice", "cgroup.freeze", "0");
+        (void)worker_free(worker);
+        split_call(s.root, "ClearProcesses", "({'all': <true>},)");
+        service_tear_down(&s);
+}
+
 /* Children */
 
 static void start_family(void *userdata) {
@@ -601,6 +650,9 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/split-processes/denied-changes-nothing", test_denied);
         g_test_add_func(
                 "/split-processes/other-namespaces-make-no-difference", test_other_namespaces);
+        g_test_add_func(
+                "/split-processes/threaded-group-is-told-and-left-alone", test_threaded_group);
+        g_test_add_func("/split-processes/frozen-group-is-no-obstacle", test_frozen_group);
         g_test_add_func("/split-processes/children-come-along-where-asked", test_children);
         g_test_add_func("/split-processes/each-user-may-have-so-many", test_limit);
         g_test_add_func("/split-processes/client-takes-its-processes-along-also-after-a-restart",
