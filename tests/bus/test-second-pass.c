@@ -86,58 +86,89 @@ static void test_granted_late(void) {
         held_tear_down(&h);
 }
 
-static void test_device_gone(void) {
+/* What alice asks for, what happens while the dialog is open, and how it ends then. */
+typedef struct Change {
+        const char *path;
+        const char *before; /* root sets that tunnel first; NULL: none */
+        const char *member, *arguments;
+        const char *command; /* in the kernel; NULL: by a call of root's */
+        const char *root_member, *root_arguments;
+        const char *error_name, *says;
+} Change;
+
+#define TWO_ROUTES                                                                                 \
+        "([{'destination': <'10.8.0.0/16'>, 'device': <'v0'>},"                                    \
+        "  {'destination': <'10.9.0.0/16'>, 'device': <'v0'>}], @a{sv} {})"
+
+static const Change changes[] = {
+        { .path = "/second-pass/tunnel-device-is-gone",
+                .member = "SetTunnel",
+                .arguments = "('wg0', @a{sv} {})",
+                .command = "ip link del wg0",
+                .error_name = NO_SUCH_LINK,
+                .says = "wg0" },
+        { .path = "/second-pass/device-of-one-route-is-gone",
+                .member = "AddRoutes",
+                .arguments = "([{'destination': <'10.9.0.0/16'>, 'device': <'v0'>},"
+                             "  {'destination': <'10.8.0.0/16'>, 'device': <'w0'>}], @a{sv} {})",
+                .command = "ip link del w0",
+                .error_name = NO_SUCH_LINK,
+                .says = "w0" },
+        { .path = "/second-pass/route-was-taken-by-another-client",
+                .member = "AddRoutes",
+                .arguments = TWO_ROUTES,
+                .root_member = "AddRoutes",
+                .root_arguments =
+                        "([{'destination': <'10.9.0.0/16'>, 'device': <'w0'>}], @a{sv} {})",
+                .error_name = ROUTE_EXISTS,
+                .says = "10.9.0.0/16" },
+        { .path = "/second-pass/route-was-taken-by-a-stranger-in-the-kernel",
+                .member = "AddRoutes",
+                .arguments = TWO_ROUTES,
+                .command = "ip route add 10.9.0.0/16 dev w0",
+                .error_name = ROUTE_EXISTS,
+                .says = "10.9.0.0/16" },
+        { .path = "/second-pass/tunnel-was-set-by-another",
+                .member = "SetTunnel",
+                .arguments = "('v0', @a{sv} {})",
+                .root_member = "SetTunnel",
+                .root_arguments = "('wg0', @a{sv} {})",
+                .error_name = TUNNEL_EXISTS,
+                .says = "wg0" },
+        /* "Replace" was said of no tunnel at all, or of another one than there is now. */
+        { .path = "/second-pass/tunnel-to-replace-is-another-one-now",
+                .member = "SetTunnel",
+                .arguments = "('v0', {'replace': <true>})",
+                .root_member = "SetTunnel",
+                .root_arguments = "('wg0', @a{sv} {})",
+                .error_name = ACCESS_DENIED,
+                .says = "" },
+        { .path = "/second-pass/tunnel-to-unset-is-another-one-now",
+                .before = "('wg0', @a{sv} {})",
+                .member = "UnsetTunnel",
+                .arguments = "({'all': <true>},)",
+                .root_member = "SetTunnel",
+                .root_arguments = "('v0', {'replace': <true>})",
+                .error_name = ACCESS_DENIED,
+                .says = "" },
+};
+
+static void test_change(gconstpointer userdata) {
+        const Change *change = userdata;
         Held h;
 
         if (!held_set_up(&h))
                 return;
-        held_begin(&h, "SetTunnel", "('wg0', @a{sv} {})");
-        g_free(run("ip link del wg0"));
+        if (change->before)
+                g_variant_unref(service_call(h.service.root, "SetTunnel", change->before));
+        held_begin(&h, change->member, change->arguments);
+        if (change->command)
+                g_free(run("%s", change->command));
+        else
+                g_variant_unref(
+                        service_call(h.service.root, change->root_member, change->root_arguments));
         held_world_changed(&h);
-        held_refused(&h, NO_SUCH_LINK, "wg0");
-        held_tear_down(&h);
-}
-
-static void test_route_device_gone(void) {
-        Held h;
-
-        if (!held_set_up(&h))
-                return;
-        held_begin(&h, "AddRoutes",
-                "([{'destination': <'10.9.0.0/16'>, 'device': <'v0'>},"
-                "  {'destination': <'10.8.0.0/16'>, 'device': <'w0'>}], @a{sv} {})");
-        g_free(run("ip link del w0"));
-        held_world_changed(&h);
-        held_refused(&h, NO_SUCH_LINK, "w0");
-        held_tear_down(&h);
-}
-
-static void test_route_taken_by_a_client(void) {
-        Held h;
-
-        if (!held_set_up(&h))
-                return;
-        held_begin(&h, "AddRoutes",
-                "([{'destination': <'10.8.0.0/16'>, 'device': <'v0'>},"
-                "  {'destination': <'10.9.0.0/16'>, 'device': <'v0'>}], @a{sv} {})");
-        g_variant_unref(service_call(h.service.root, "AddRoutes",
-                "([{'destination': <'10.9.0.0/16'>, 'device': <'w0'>}], @a{sv} {})"));
-        held_world_changed(&h);
-        held_refused(&h, ROUTE_EXISTS, "10.9.0.0/16");
-        held_tear_down(&h);
-}
-
-static void test_route_taken_by_a_stranger(void) {
-        Held h;
-
-        if (!held_set_up(&h))
-                return;
-        held_begin(&h, "AddRoutes",
-                "([{'destination': <'10.8.0.0/16'>, 'device': <'v0'>},"
-                "  {'destination': <'10.9.0.0/16'>, 'device': <'v0'>}], @a{sv} {})");
-        g_free(run("ip route add 10.9.0.0/16 dev w0"));
-        held_world_changed(&h);
-        held_refused(&h, ROUTE_EXISTS, "10.9.0.0/16");
+        held_refused(&h, change->error_name, change->says);
         held_tear_down(&h);
 }
 
@@ -157,44 +188,6 @@ static void test_route_gone(void) {
         g_variant_unref(service_call(h.service.root, "ClearRoutes", "({'all': <true>},)"));
         held_world_changed(&h);
         held_refused(&h, NO_SUCH_ROUTE, "10.9.0.0/16");
-        held_tear_down(&h);
-}
-
-static void test_tunnel_set_by_another(void) {
-        Held h;
-
-        if (!held_set_up(&h))
-                return;
-        held_begin(&h, "SetTunnel", "('v0', @a{sv} {})");
-        g_variant_unref(service_call(h.service.root, "SetTunnel", "('wg0', @a{sv} {})"));
-        held_world_changed(&h);
-        held_refused(&h, TUNNEL_EXISTS, "wg0");
-        held_tear_down(&h);
-}
-
-/* "Replace" was said of no tunnel at all, or of another one than there is now. */
-static void test_tunnel_to_replace_is_another(void) {
-        Held h;
-
-        if (!held_set_up(&h))
-                return;
-        held_begin(&h, "SetTunnel", "('v0', {'replace': <true>})");
-        g_variant_unref(service_call(h.service.root, "SetTunnel", "('wg0', @a{sv} {})"));
-        held_world_changed(&h);
-        held_refused(&h, ACCESS_DENIED, "");
-        held_tear_down(&h);
-}
-
-static void test_tunnel_to_unset_is_another(void) {
-        Held h;
-
-        if (!held_set_up(&h))
-                return;
-        g_variant_unref(service_call(h.service.root, "SetTunnel", "('wg0', @a{sv} {})"));
-        held_begin(&h, "UnsetTunnel", "({'all': <true>},)");
-        g_variant_unref(service_call(h.service.root, "SetTunnel", "('v0', {'replace': <true>})"));
-        held_world_changed(&h);
-        held_refused(&h, ACCESS_DENIED, "");
         held_tear_down(&h);
 }
 
@@ -221,18 +214,9 @@ int main(int argc, char *argv[]) {
         service_fixture_enter();
 
         g_test_add_func("/second-pass/a-late-password-is-a-password", test_granted_late);
-        g_test_add_func("/second-pass/tunnel-device-is-gone", test_device_gone);
-        g_test_add_func("/second-pass/device-of-one-route-is-gone", test_route_device_gone);
-        g_test_add_func(
-                "/second-pass/route-was-taken-by-another-client", test_route_taken_by_a_client);
-        g_test_add_func("/second-pass/route-was-taken-by-a-stranger-in-the-kernel",
-                test_route_taken_by_a_stranger);
+        for (size_t i = 0; i < G_N_ELEMENTS(changes); i++)
+                g_test_add_data_func(changes[i].path, &changes[i], test_change);
         g_test_add_func("/second-pass/route-to-remove-is-gone", test_route_gone);
-        g_test_add_func("/second-pass/tunnel-was-set-by-another", test_tunnel_set_by_another);
-        g_test_add_func("/second-pass/tunnel-to-replace-is-another-one-now",
-                test_tunnel_to_replace_is_another);
-        g_test_add_func(
-                "/second-pass/tunnel-to-unset-is-another-one-now", test_tunnel_to_unset_is_another);
         g_test_add_func("/second-pass/caller-leaves-the-dialog-behind", test_caller_leaves);
         return g_test_run();
 }
