@@ -23,6 +23,8 @@
 typedef struct Fixture {
         BusFixture *bus;
         BusProcess *service;
+        BusClient *alice; /* of begin() */
+        BusAgent *agent;  /* what a test starts for her */
 } Fixture;
 
 static const char *why_skipped;
@@ -42,9 +44,20 @@ static void fixture_set_up(Fixture *f, gconstpointer userdata) {
 static void fixture_tear_down(Fixture *f, gconstpointer userdata) {
         if (why_skipped)
                 return;
+        bus_agent_free(f->agent);
+        bus_client_free(f->alice);
         if (f->service)
                 g_assert_cmpint(bus_process_end(f->service, SIGTERM), ==, -1);
         bus_fixture_free(f->bus);
+}
+
+/* polkitd runs by @rules and alice is there. Return: false when the test is skipped. */
+static bool begin(Fixture *f, const char *rules) {
+        if (why_skipped)
+                return false;
+        bus_fixture_start_polkitd(f->bus, rules);
+        f->alice = bus_client_new(f->bus, BUS_UID_ALICE);
+        return true;
 }
 
 /* Calls */
@@ -124,148 +137,100 @@ static void test_without_polkit_others_are_refused(Fixture *f, gconstpointer use
 }
 
 static void test_rule_allows(Fixture *f, gconstpointer userdata) {
-        BusClient *alice;
 
-        if (why_skipped)
+        if (!begin(f, ALL_YES))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_YES);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
-        assert_do(alice, BUS_CALL_PLAIN, "");
-        assert_do(alice, BUS_CALL_INTERACTIVE, "");
-        bus_client_free(alice);
+        assert_do(f->alice, BUS_CALL_PLAIN, "");
+        assert_do(f->alice, BUS_CALL_INTERACTIVE, "");
 }
 
 static void test_rule_refuses(Fixture *f, gconstpointer userdata) {
-        BusClient *alice, *root;
+        BusClient *root;
 
-        if (why_skipped)
+        if (!begin(f, ALL_NO))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_NO);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
         root = bus_client_new(f->bus, 0);
-        assert_do(alice, BUS_CALL_PLAIN, ACCESS_DENIED);
-        assert_error_says(submit_do(alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE),
+        assert_do(f->alice, BUS_CALL_PLAIN, ACCESS_DENIED);
+        assert_error_says(submit_do(f->alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE),
                 ACCESS_DENIED, ACTION_MANAGE_ROUTES);
         assert_do(root, BUS_CALL_PLAIN, "");
         bus_client_free(root);
-        bus_client_free(alice);
 }
 
 static void test_unknown_action_is_refused(Fixture *f, gconstpointer userdata) {
-        BusClient *alice;
 
-        if (why_skipped)
+        if (!begin(f, ALL_YES))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_YES);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
-        assert_finished(submit_do(alice, "org.talpid.Routing.invented", NULL, 0), ACCESS_DENIED);
-        bus_client_free(alice);
+        assert_finished(submit_do(f->alice, "org.talpid.Routing.invented", NULL, 0), ACCESS_DENIED);
 }
 
 static void test_details_reach_rules(Fixture *f, gconstpointer userdata) {
-        BusClient *alice;
 
-        if (why_skipped)
+        if (!begin(f, "polkit.addRule(function(a, s) {"
+                      "  return a.lookup('destination') == '10.0.0.0/8' && s.user == 'alice'"
+                      "    ? polkit.Result.YES : polkit.Result.NO; });"))
                 return;
-        bus_fixture_start_polkitd(f->bus,
-                "polkit.addRule(function(a, s) {"
-                "  return a.lookup('destination') == '10.0.0.0/8' && s.user == 'alice'"
-                "    ? polkit.Result.YES : polkit.Result.NO; });");
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
-        assert_finished(submit_do(alice, ACTION_MANAGE_ROUTES, "destination=10.0.0.0/8", 0), "");
-        assert_finished(
-                submit_do(alice, ACTION_MANAGE_ROUTES, "destination=11.0.0.0/8", 0), ACCESS_DENIED);
-        assert_finished(submit_do(alice, ACTION_MANAGE_ROUTES, NULL, 0), ACCESS_DENIED);
-        bus_client_free(alice);
+        assert_finished(submit_do(f->alice, ACTION_MANAGE_ROUTES, "destination=10.0.0.0/8", 0), "");
+        assert_finished(submit_do(f->alice, ACTION_MANAGE_ROUTES, "destination=11.0.0.0/8", 0),
+                ACCESS_DENIED);
+        assert_finished(submit_do(f->alice, ACTION_MANAGE_ROUTES, NULL, 0), ACCESS_DENIED);
 }
 
 static void test_shipped_defaults_want_a_password(Fixture *f, gconstpointer userdata) {
         static const char *const actions[] = { ACTION_MANAGE_ROUTES, ACTION_SET_DEFAULT_ROUTE,
                 ACTION_INSPECT };
-        BusClient *alice;
 
-        if (why_skipped)
+        if (!begin(f, NULL))
                 return;
-        bus_fixture_start_polkitd(f->bus, NULL);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
         for (size_t i = 0; i < G_N_ELEMENTS(actions); i++)
-                assert_finished(submit_do(alice, actions[i], NULL, 0), NEEDS_INTERACTION);
-        bus_client_free(alice);
+                assert_finished(submit_do(f->alice, actions[i], NULL, 0), NEEDS_INTERACTION);
 }
 
 /* Passwords */
 
 static void test_password_needs_flag_of_the_call(Fixture *f, gconstpointer userdata) {
-        BusClient *alice;
-        BusAgent *agent;
 
-        if (why_skipped)
+        if (!begin(f, ALL_PASSWORD))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_PASSWORD);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_GRANTS);
-        assert_do(alice, BUS_CALL_PLAIN, NEEDS_INTERACTION);
-        g_assert_cmpuint(agent->n_begun, ==, 0);
-        bus_agent_free(agent);
-        bus_client_free(alice);
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_GRANTS);
+        assert_do(f->alice, BUS_CALL_PLAIN, NEEDS_INTERACTION);
+        g_assert_cmpuint(f->agent->n_begun, ==, 0);
 }
 
 static void test_password_grants(Fixture *f, gconstpointer userdata) {
-        BusClient *alice;
-        BusAgent *agent;
 
-        if (why_skipped)
+        if (!begin(f, ALL_PASSWORD))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_PASSWORD);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_GRANTS);
-        assert_do(alice, BUS_CALL_INTERACTIVE, "");
-        g_assert_cmpuint(agent->n_begun, ==, 1);
-        g_assert_cmpstr(agent->action, ==, ACTION_MANAGE_ROUTES);
-        bus_agent_free(agent);
-        bus_client_free(alice);
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_GRANTS);
+        assert_do(f->alice, BUS_CALL_INTERACTIVE, "");
+        g_assert_cmpuint(f->agent->n_begun, ==, 1);
+        g_assert_cmpstr(f->agent->action, ==, ACTION_MANAGE_ROUTES);
 }
 
 static void test_wrong_password_is_refused(Fixture *f, gconstpointer userdata) {
-        BusClient *alice;
-        BusAgent *agent;
 
-        if (why_skipped)
+        if (!begin(f, ALL_PASSWORD))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_PASSWORD);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_FAILS);
-        assert_do(alice, BUS_CALL_INTERACTIVE, ACCESS_DENIED);
-        g_assert_cmpuint(agent->n_begun, ==, 1);
-        bus_agent_free(agent);
-        bus_client_free(alice);
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_FAILS);
+        assert_do(f->alice, BUS_CALL_INTERACTIVE, ACCESS_DENIED);
+        g_assert_cmpuint(f->agent->n_begun, ==, 1);
 }
 
 static void test_closed_dialog_is_refused(Fixture *f, gconstpointer userdata) {
-        BusClient *alice;
-        BusAgent *agent;
 
-        if (why_skipped)
+        if (!begin(f, ALL_PASSWORD))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_PASSWORD);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_DISMISSES);
-        assert_error_says(submit_do(alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE),
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_DISMISSES);
+        assert_error_says(submit_do(f->alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE),
                 ACCESS_DENIED, "dialog was closed");
-        bus_agent_free(agent);
-        bus_client_free(alice);
 }
 
 static void test_nobody_to_ask_is_refused(Fixture *f, gconstpointer userdata) {
-        BusClient *alice;
 
-        if (why_skipped)
+        if (!begin(f, ALL_PASSWORD))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_PASSWORD);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
-        assert_error_says(submit_do(alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE),
+        assert_error_says(submit_do(f->alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE),
                 ACCESS_DENIED, "pkttyagent");
-        bus_client_free(alice);
 }
 
 /* The table of polkit/README.md: what a person reads before typing a password. */
@@ -290,120 +255,95 @@ static void test_dialog_says_what_will_happen(Fixture *f, gconstpointer userdata
                         "Authentication is required to see how the traffic of process 12, which "
                         "is not yours, is routed" },
         };
-        BusClient *alice;
-        BusAgent *agent;
 
-        if (why_skipped)
+        if (!begin(f, ALL_PASSWORD))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_PASSWORD);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_GRANTS);
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_GRANTS);
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                assert_finished(submit(alice, "Do",
+                assert_finished(submit(f->alice, "Do",
                                         g_variant_new("(s^as)", cases[i].action, cases[i].details),
                                         BUS_CALL_INTERACTIVE),
                         "");
-                g_assert_cmpstr(agent->message, ==, cases[i].message);
+                g_assert_cmpstr(f->agent->message, ==, cases[i].message);
         }
-        bus_agent_free(agent);
-        bus_client_free(alice);
 }
 
 /* Waiting */
 
 static void test_waiting_call_delays_nobody(Fixture *f, gconstpointer userdata) {
-        BusClient *alice, *bob, *root;
-        BusAgent *agent;
+        BusClient *bob, *root;
         BusCall *waiting;
 
-        if (why_skipped)
+        if (!begin(f,
+                    "polkit.addRule(function(a, s) {"
+                    "  return s.user == 'bob' ? polkit.Result.YES : polkit.Result.AUTH_ADMIN; });"))
                 return;
-        bus_fixture_start_polkitd(f->bus,
-                "polkit.addRule(function(a, s) {"
-                "  return s.user == 'bob' ? polkit.Result.YES : polkit.Result.AUTH_ADMIN; });");
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
         bob = bus_client_new(f->bus, BUS_UID_BOB);
         root = bus_client_new(f->bus, 0);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_HANGS);
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_HANGS);
 
-        waiting = submit_do(alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE);
-        BUS_WAIT_UNTIL(agent->n_begun == 1);
+        waiting = submit_do(f->alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE);
+        BUS_WAIT_UNTIL(f->agent->n_begun == 1);
         g_assert_cmpuint(count_pending(root), ==, 1);
         assert_do(bob, BUS_CALL_PLAIN, "");
         assert_do(root, BUS_CALL_PLAIN, "");
-        assert_do(alice, BUS_CALL_PLAIN, NEEDS_INTERACTION);
+        assert_do(f->alice, BUS_CALL_PLAIN, NEEDS_INTERACTION);
         g_assert_false(waiting->done);
 
         bus_call_free(waiting);
-        bus_agent_free(agent);
         bus_client_free(root);
         bus_client_free(bob);
-        bus_client_free(alice);
 }
 
 static void test_caller_that_leaves_closes_its_dialog(Fixture *f, gconstpointer userdata) {
-        BusClient *alice, *root;
-        BusAgent *agent;
+        BusClient *root;
 
-        if (why_skipped)
+        if (!begin(f, ALL_PASSWORD))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_PASSWORD);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
         root = bus_client_new(f->bus, 0);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_HANGS);
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_HANGS);
 
-        bus_call_free(submit_do(alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE));
-        BUS_WAIT_UNTIL(agent->n_begun == 1);
-        bus_client_free(alice);
-        BUS_WAIT_UNTIL(agent->n_cancelled >= 1); /* by us, and by polkitd on its own */
+        bus_call_free(submit_do(f->alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE));
+        BUS_WAIT_UNTIL(f->agent->n_begun == 1);
+        g_clear_pointer(&f->alice, bus_client_free);
+        BUS_WAIT_UNTIL(f->agent->n_cancelled >= 1); /* by us, and by polkitd on its own */
         BUS_WAIT_UNTIL(count_pending(root) == 0);
 
-        bus_agent_free(agent);
         bus_client_free(root);
 }
 
 static void test_polkitd_that_dies_is_a_refusal(Fixture *f, gconstpointer userdata) {
-        BusClient *alice;
-        BusAgent *agent;
         BusCall *waiting;
 
-        if (why_skipped)
+        if (!begin(f, ALL_PASSWORD))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_PASSWORD);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_HANGS);
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_HANGS);
 
-        waiting = submit_do(alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE);
-        BUS_WAIT_UNTIL(agent->n_begun == 1);
+        waiting = submit_do(f->alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE);
+        BUS_WAIT_UNTIL(f->agent->n_begun == 1);
         bus_fixture_stop_polkitd(f->bus);
         assert_finished(waiting, ACCESS_DENIED);
 
         /* The next polkitd is asked as the first was. */
         bus_fixture_start_polkitd(f->bus, ALL_YES);
-        assert_do(alice, BUS_CALL_PLAIN, "");
-
-        bus_agent_free(agent);
-        bus_client_free(alice);
+        assert_do(f->alice, BUS_CALL_PLAIN, "");
 }
 
 static void test_sixty_four_questions_a_user(Fixture *f, gconstpointer userdata) {
-        BusClient *alice, *again, *bob;
+        BusClient *again, *bob;
         BusCall *waiting[64];
-        BusAgent *agent;
 
-        if (why_skipped)
+        if (!begin(f, ALL_PASSWORD))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_PASSWORD);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
         again = bus_client_new(f->bus, BUS_UID_ALICE);
         bob = bus_client_new(f->bus, BUS_UID_BOB);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_HANGS);
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_HANGS);
 
         for (size_t i = 0; i < G_N_ELEMENTS(waiting); i++)
-                waiting[i] = submit_do(alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE);
-        BUS_WAIT_UNTIL(agent->n_begun == G_N_ELEMENTS(waiting));
+                waiting[i] = submit_do(f->alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE);
+        BUS_WAIT_UNTIL(f->agent->n_begun == G_N_ELEMENTS(waiting));
 
-        assert_do(alice, BUS_CALL_INTERACTIVE, LIMITS_EXCEEDED);
+        assert_do(f->alice, BUS_CALL_INTERACTIVE, LIMITS_EXCEEDED);
         assert_do(again, BUS_CALL_INTERACTIVE, LIMITS_EXCEEDED);
         assert_do(bob, BUS_CALL_PLAIN, NEEDS_INTERACTION);
 
@@ -411,11 +351,10 @@ static void test_sixty_four_questions_a_user(Fixture *f, gconstpointer userdata)
                 g_assert_false(waiting[i]->done);
                 bus_call_free(waiting[i]);
         }
-        bus_client_free(alice);
+        g_clear_pointer(&f->alice, bus_client_free);
         BUS_WAIT_UNTIL(count_pending(bob) == 0);
         assert_do(again, BUS_CALL_PLAIN, NEEDS_INTERACTION);
 
-        bus_agent_free(agent);
         bus_client_free(bob);
         bus_client_free(again);
 }
@@ -438,71 +377,59 @@ static void test_many_calls_of_root_at_once_pass(Fixture *f, gconstpointer userd
 /* More calls than fit between two idle moments of the service must not pile up in it. */
 static void test_answered_calls_are_forgotten(Fixture *f, gconstpointer userdata) {
         BusCall *calls[100];
-        BusClient *alice;
 
-        if (why_skipped)
+        if (!begin(f, ALL_YES))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_YES);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
         for (unsigned round = 0; round < 5; round++) {
                 for (size_t i = 0; i < G_N_ELEMENTS(calls); i++)
-                        calls[i] = submit(alice, "WhoAmI", NULL, 0);
-                g_assert_cmpuint(count_pending(alice), <=, G_N_ELEMENTS(calls));
+                        calls[i] = submit(f->alice, "WhoAmI", NULL, 0);
+                g_assert_cmpuint(count_pending(f->alice), <=, G_N_ELEMENTS(calls));
                 for (size_t i = 0; i < G_N_ELEMENTS(calls); i++)
                         assert_finished(calls[i], "");
         }
-        g_assert_cmpuint(count_pending(alice), ==, 0);
-        bus_client_free(alice);
+        g_assert_cmpuint(count_pending(f->alice), ==, 0);
 }
 
 static void test_changed_question_is_refused(Fixture *f, gconstpointer userdata) {
-        BusClient *alice, *root;
+        BusClient *root;
 
-        if (why_skipped)
+        if (!begin(f, ALL_YES))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_YES);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
         root = bus_client_new(f->bus, 0);
-        assert_finished(submit(alice, "DoChanging",
+        assert_finished(submit(f->alice, "DoChanging",
                                 g_variant_new("(ss)", ACTION_MANAGE_ROUTES, "nothing"), 0),
                 "");
-        assert_finished(submit(alice, "DoChanging",
+        assert_finished(submit(f->alice, "DoChanging",
                                 g_variant_new("(ss)", ACTION_MANAGE_ROUTES, "details"), 0),
                 ACCESS_DENIED);
-        assert_finished(submit(alice, "DoChanging",
+        assert_finished(submit(f->alice, "DoChanging",
                                 g_variant_new("(ss)", ACTION_MANAGE_ROUTES, "action"), 0),
                 ACCESS_DENIED);
         g_assert_cmpuint(count_pending(root), ==, 0);
         bus_client_free(root);
-        bus_client_free(alice);
 }
 
 static void test_stopping_refuses_what_waits(Fixture *f, gconstpointer userdata) {
         g_autoptr(GVariant) reply = NULL;
-        BusClient *alice, *root;
-        BusAgent *agent;
+        BusClient *root;
         BusCall *waiting;
 
-        if (why_skipped)
+        if (!begin(f, ALL_PASSWORD))
                 return;
-        bus_fixture_start_polkitd(f->bus, ALL_PASSWORD);
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
         root = bus_client_new(f->bus, 0);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_HANGS);
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_HANGS);
 
-        waiting = submit_do(alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE);
-        BUS_WAIT_UNTIL(agent->n_begun == 1);
+        waiting = submit_do(f->alice, ACTION_MANAGE_ROUTES, NULL, BUS_CALL_INTERACTIVE);
+        BUS_WAIT_UNTIL(f->agent->n_begun == 1);
         reply = call(root, "Stop", NULL);
         assert_error_says(waiting, ACCESS_DENIED, "stopping");
-        BUS_WAIT_UNTIL(agent->n_cancelled >= 1);
+        BUS_WAIT_UNTIL(f->agent->n_cancelled >= 1);
 
         bus_fixture_wait_for_no_name(f->bus, NAME);
         g_assert_cmpint(bus_process_end(f->service, 0), ==, 0);
         f->service = NULL;
 
-        bus_agent_free(agent);
         bus_client_free(root);
-        bus_client_free(alice);
 }
 
 /* Callers */
@@ -525,20 +452,17 @@ static void test_uid_is_that_of_the_connection(Fixture *f, gconstpointer userdat
 }
 
 static void test_uid_can_come_before_the_question(Fixture *f, gconstpointer userdata) {
-        BusClient *alice, *bob, *root;
+        BusClient *bob, *root;
         g_autoptr(GVariant) of_alice = NULL, of_root = NULL;
         guint32 before, after;
 
-        if (why_skipped)
+        if (!begin(f, "polkit.addRule(function(a, s) {"
+                      "  return s.user == 'alice' ? polkit.Result.YES : polkit.Result.NO; });"))
                 return;
-        bus_fixture_start_polkitd(f->bus,
-                "polkit.addRule(function(a, s) {"
-                "  return s.user == 'alice' ? polkit.Result.YES : polkit.Result.NO; });");
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
         bob = bus_client_new(f->bus, BUS_UID_BOB);
         root = bus_client_new(f->bus, 0);
 
-        of_alice = call(alice, "WhoDoes", g_variant_new("(s)", ACTION_INSPECT));
+        of_alice = call(f->alice, "WhoDoes", g_variant_new("(s)", ACTION_INSPECT));
         g_variant_get(of_alice, "(uu)", &before, &after);
         g_assert_cmpuint(before, ==, BUS_UID_ALICE);
         g_assert_cmpuint(after, ==, BUS_UID_ALICE);
@@ -553,7 +477,6 @@ static void test_uid_can_come_before_the_question(Fixture *f, gconstpointer user
 
         bus_client_free(root);
         bus_client_free(bob);
-        bus_client_free(alice);
 }
 
 static void assert_permissions(
@@ -572,27 +495,21 @@ static void assert_permissions(
 }
 
 static void test_permissions_show_no_dialog(Fixture *f, gconstpointer userdata) {
-        BusClient *alice, *root;
-        BusAgent *agent;
+        BusClient *root;
 
-        if (why_skipped)
+        if (!begin(f, "polkit.addRule(function(a, s) {"
+                      "  if (a.id == '" ACTION_MANAGE_ROUTES "') return polkit.Result.YES;"
+                      "  if (a.id == '" ACTION_INSPECT "') return polkit.Result.NO; });"))
                 return;
-        bus_fixture_start_polkitd(f->bus,
-                "polkit.addRule(function(a, s) {"
-                "  if (a.id == '" ACTION_MANAGE_ROUTES "') return polkit.Result.YES;"
-                "  if (a.id == '" ACTION_INSPECT "') return polkit.Result.NO; });");
-        alice = bus_client_new(f->bus, BUS_UID_ALICE);
         root = bus_client_new(f->bus, 0);
-        agent = bus_agent_new(f->bus, alice, BUS_AGENT_GRANTS);
+        f->agent = bus_agent_new(f->bus, f->alice, BUS_AGENT_GRANTS);
 
-        assert_permissions(alice, "yes", "auth", "no");
+        assert_permissions(f->alice, "yes", "auth", "no");
         assert_permissions(root, "yes", "yes", "yes");
-        g_assert_cmpuint(agent->n_begun, ==, 0);
+        g_assert_cmpuint(f->agent->n_begun, ==, 0);
         g_assert_cmpuint(count_pending(root), ==, 0);
 
-        bus_agent_free(agent);
         bus_client_free(root);
-        bus_client_free(alice);
 }
 
 static void test_permissions_without_polkit_are_no(Fixture *f, gconstpointer userdata) {
