@@ -450,7 +450,8 @@ static void find_conflicts(Engine *engine, uint32_t *mask) {
                 engine->reconciler.fights.n = 0;
 
         if (array_copy(&found, &engine->reconciler.fights) < 0 ||
-                conflicts_find(&engine->reconciler.observed, &engine->ours, &found) < 0 ||
+                conflicts_find(&engine->reconciler.observed, &engine->ours,
+                        engine->intent.tunnel.device, &found) < 0 ||
                 array_sort(&found, conflict_compare) < 0)
                 return; /* without memory the old list stands */
 

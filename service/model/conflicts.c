@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 
 #include "backends/base/cleanup.h"
+#include "service/model/other-vpns.h"
 
 int conflict_compare(const void *a, const void *b) {
         return memcmp(a, b, sizeof(Conflict));
@@ -36,11 +37,11 @@ const char *conflict_protocol_owner(uint8_t protocol) {
         return "";
 }
 
-static int append_conflict(Array *ret, const char *kind, uint8_t protocol, const char *format, ...)
+static int append_conflict(Array *ret, const char *kind, const char *owner, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
 
 static int append_conflict(
-        Array *ret, const char *kind, uint8_t protocol, const char *format, ...) {
+        Array *ret, const char *kind, const char *owner, const char *format, ...) {
         Conflict conflict = { 0 };
         va_list args;
 
@@ -48,29 +49,35 @@ static int append_conflict(
                 return 0;
 
         (void)snprintf(conflict.kind, sizeof(conflict.kind), "%s", kind);
-        (void)snprintf(
-                conflict.owner, sizeof(conflict.owner), "%s", conflict_protocol_owner(protocol));
+        (void)snprintf(conflict.owner, sizeof(conflict.owner), "%s", owner);
         va_start(args, format);
         (void)vsnprintf(conflict.what, sizeof(conflict.what), format, args);
         va_end(args);
         return array_append(ret, &conflict) ? 0 : -ENOMEM;
 }
 
+static const char *rule_owner(const Rule *rule) {
+        const char *name = other_vpn_of_rule(rule);
+
+        return name ? name : conflict_protocol_owner(rule->protocol);
+}
+
 static int check_rule(const Rule *rule, const Ours *ours, Array *ret) {
+        const char *owner = rule_owner(rule);
         char text[RULE_TEXT_MAX];
 
         (void)rule_format(rule, text);
         if (rule->priority == ours->rule_priority)
-                return append_conflict(ret, "priority", rule->protocol,
+                return append_conflict(ret, "priority", owner,
                         "a rule has our priority: %.160s; set TALPID_RULE_PRIORITY", text);
 
         /* Rules that compare the whole mark are other VPNs' own; a part of it means shared bits. */
         if ((rule->mark_mask & ours->mark_mask) && rule->mark_mask != UINT32_MAX)
-                return append_conflict(ret, "mark", rule->protocol,
+                return append_conflict(ret, "mark", owner,
                         "a rule uses our mark bits 0x%x: %.140s; set TALPID_MARK", ours->mark_mask,
                         text);
         if (rule->table == ours->tunnel_table || rule->table == ours->excluded_table)
-                return append_conflict(ret, "table", rule->protocol,
+                return append_conflict(ret, "table", owner,
                         "a rule looks up our table: %.160s; set TALPID_TUNNEL_TABLE", text);
         return 0;
 }
@@ -80,12 +87,56 @@ static int check_route(const Route *route, const Ours *ours, Array *ret) {
 
         if (route->table != ours->tunnel_table && route->table != ours->excluded_table)
                 return 0;
-        return append_conflict(ret, "table", route->protocol,
+        return append_conflict(ret, "table", conflict_protocol_owner(route->protocol),
                 "a route that is not ours is in our table: %.140s; remove it",
                 route_format(route, text));
 }
 
-int conflicts_find(const FactSet *observed, const Ours *ours, Array *ret) {
+static bool has_tunnel_rule(const FactSet *observed, const Ours *ours) {
+        const Fact *facts;
+        size_t n;
+
+        facts = fact_set_of_kind(observed, FACT_RULE, &n);
+        for (size_t i = 0; i < n; i++)
+                if (fact_is_ours(&facts[i]) && facts[i].rule.table == ours->tunnel_table)
+                        return true;
+        return false;
+}
+
+static int tell_other_vpn(const OtherVpn *vpn, bool overrules, Array *ret) {
+        if (overrules)
+                return append_conflict(ret, "overruled", vpn->name,
+                        "the rules of %s stand before ours and take what our tunnel was to carry, "
+                        "which a fail-closed tunnel drops: take it down, or set it up first",
+                        vpn->name);
+        return append_conflict(ret, "other-vpn", vpn->name,
+                vpn->takes_halves
+                        ? "%s takes the whole address space in the main table: a tunnel that is "
+                          "set here comes first, what is excluded goes around both"
+                        : "%s has rules of its own: a tunnel that is set here after it comes "
+                          "first, and may itself go inside; what is excluded goes around both",
+                vpn->name);
+}
+
+static int check_other_vpns(
+        const FactSet *observed, const Ours *ours, const char *tunnel_device, Array *ret) {
+        CLEANUP(array_clear) Array vpns = ARRAY_INIT(OtherVpn);
+        bool has_tunnel = has_tunnel_rule(observed, ours);
+        const OtherVpn *vpn;
+        int r = other_vpns_find(observed, tunnel_device, &vpns);
+
+        ARRAY_FOREACH(vpn, &vpns) {
+                bool overrules = has_tunnel && vpn->takes_all_priority != 0 &&
+                                 vpn->takes_all_priority < ours->rule_priority;
+
+                if (r >= 0)
+                        r = tell_other_vpn(vpn, overrules, ret);
+        }
+        return r;
+}
+
+int conflicts_find(
+        const FactSet *observed, const Ours *ours, const char *tunnel_device, Array *ret) {
         const Fact *fact;
         int r = 0;
 
@@ -99,5 +150,5 @@ int conflicts_find(const FactSet *observed, const Ours *ours, Array *ret) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return check_other_vpns(observed, ours, tunnel_device, ret);
 }

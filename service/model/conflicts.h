@@ -13,17 +13,21 @@
 #define CULPRIT_MAX 64
 #define CONFLICTS_MAX 64
 
-/* Something on this machine that works against us. A plain value. */
+/* Something on this machine that works against us, or beside us. A plain value. */
 typedef struct Conflict {
-        char kind[16];                /* "mark", "priority", "table", "route", "fight" */
+        char kind[16]; /* "mark", "priority", "table", "fight", "overruled", "other-vpn" */
         char what[CONFLICT_TEXT_MAX]; /* the fact or setting, and the remedy */
         char owner[CULPRIT_MAX];      /* whose it is, as far as can be told; "" unknown */
 } Conflict;
 
 int conflict_compare(const void *a, const void *b);
 
-/* Appends to @ret (Array of Conflict), CONFLICTS_MAX at most. Return: 0; -ENOMEM. */
-int conflicts_find(const FactSet *observed, const Ours *ours, Array *ret);
+/*
+ * Appends to @ret (Array of Conflict), CONFLICTS_MAX at most. @tunnel_device is
+ * that of our tunnel, "" for none. Return: 0; -ENOMEM.
+ */
+int conflicts_find(
+        const FactSet *observed, const Ours *ours, const char *tunnel_device, Array *ret);
 
 /* A name for a rtm_protocol or FRA_PROTOCOL others use, "" when it tells nothing. */
 const char *conflict_protocol_owner(uint8_t protocol);

@@ -73,6 +73,11 @@ static char *tell(const char *signal, GVariant *arguments) {
                 g_variant_get(arguments, "(&s@a{sv}&st)", &kind, &first, &culprit, NULL);
                 return g_strdup_printf("%s %s: %s", signal, kind, culprit);
         }
+        if (strcmp(signal, "ConflictDetected") == 0) {
+                g_variant_get(arguments, "(@a{sv}t)", &first, NULL);
+                return g_strdup_printf(
+                        "%s %s: %s", signal, lookup(first, "kind"), lookup(first, "culprit"));
+        }
         return g_variant_print(arguments, FALSE);
 }
 
@@ -233,7 +238,8 @@ static void test_day(Machine *machine) {
         flood_wait(&day.flood, SETTLE_ROUNDS);
         g_assert_cmpint(count_on_lines(&day), ==, 0);
         run(WG_QUICK " down other");
-        check_step(&day, "and takes down", "", LAB_RELAY_V4, LAB_RELAY_V6);
+        check_step(&day, "and takes down", "ConflictDetected overruled: wg-quick", LAB_RELAY_V4,
+                LAB_RELAY_V6);
 
         run("systemctl restart NetworkManager");
         g_assert_true(client_wait_for_entry(day.client, "DefaultRoute4", "connection", "wan0"));

@@ -31,8 +31,7 @@ static const struct {
         uint32_t priority, table, mark, mask;
 } cases[] = {
         { "main-rule", "", "", 32766, RT_TABLE_MAIN, 0, 0 },
-        { "wg-quick", "", "", 5209, 51820, 51820, UINT32_MAX },
-        { "tailscale", "", "", 5210, 52, 0x80000, 0xff0000 },
+        { "tailscale", "other-vpn", "Tailscale", 5210, 52, 0x80000, 0xff0000 },
         { "our-priority", "priority", "TALPID_RULE_PRIORITY", OURS_DEFAULT_RULE_PRIORITY, 99, 0,
                 0 },
         { "our-mark-bits", "mark", "TALPID_MARK", 7, 99, 0, 0xff000000 },
@@ -47,7 +46,7 @@ static void test_rule(const void *data) {
         make_put(&set, rule(cases[i].priority, cases[i].table, cases[i].mark, cases[i].mask));
         make_put(&set, make_our_rule(AF_INET, &ours));
         make_put(&set, make_our_route(OURS_DEFAULT_TUNNEL_TABLE, "0.0.0.0/0", 1, 4, ""));
-        g_assert_cmpint(conflicts_find(&set, &ours, &found), ==, 0);
+        g_assert_cmpint(conflicts_find(&set, &ours, "wg0", &found), ==, 0);
         g_assert_cmpuint(found.n, ==, cases[i].want[0] ? 1 : 0);
         if (found.n) {
                 const Conflict *conflict = array_at(&found, 0);
@@ -69,7 +68,7 @@ static void test_route(void) {
         route.route.mtu = 65535;
         make_put(&set, route);
         make_put(&set, make_route(RT_TABLE_MAIN, "10.0.0.0/8", 1, 4, ""));
-        g_assert_cmpint(conflicts_find(&set, &ours, &found), ==, 0);
+        g_assert_cmpint(conflicts_find(&set, &ours, "wg0", &found), ==, 0);
         g_assert_cmpuint(found.n, ==, 1);
         conflict = array_at(&found, 0);
         g_assert_cmpstr(conflict->kind, ==, "table");
@@ -83,7 +82,7 @@ static void test_bounded(void) {
 
         for (uint32_t i = 0; i < 10 * CONFLICTS_MAX; i++)
                 make_put(&set, make_route(OURS_DEFAULT_TUNNEL_TABLE, "10.0.0.0/8", i, 4, ""));
-        g_assert_cmpint(conflicts_find(&set, &ours, &found), ==, 0);
+        g_assert_cmpint(conflicts_find(&set, &ours, "wg0", &found), ==, 0);
         g_assert_cmpuint(found.n, ==, CONFLICTS_MAX);
 }
 
