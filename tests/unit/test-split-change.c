@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/* Another mechanism comes into force while processes are out. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "tests/unit/split-world.h"
+
+#define BOOT split_world_owner(ALICE, "")
+#define CLIENT split_world_owner(ALICE, ":1.5")
+
+static SplitWorld *world_with_process(void) {
+        SplitWorld *w = split_world_new();
+
+        fake_processes_start(&w->system, 100, 1, ALICE, UNIT);
+        return w;
+}
+
+static void test_same_groups(void) {
+        g_autoptr(SplitWorld) w = world_with_process();
+        SplitEnd end;
+
+        g_assert_cmpint(split_world_exclude(w, 100, CLIENT, &end), ==, 0);
+        g_assert_cmpint(split_world_add_selector(w, "cgroup", UNIT, BOOT, false), ==, 0);
+        (void)g_string_truncate(w->told, 0);
+        split_controller_change_mechanism(
+                w->controller, &w->system.processes, "nftables", "programs cannot be attached");
+        split_world_assert_told(w, ""); /* from the loop alone */
+        split_world_run(w);
+        split_world_assert_told(w, "bpf-to-nftables active " UNIT " ");
+        g_assert_cmpstr(split_controller_mechanism(w->controller), ==, "nftables");
+        g_assert_true(split_world_is_out(w, 100));
+        g_assert_true(split_world_is_marked(w, OURS));
+        g_assert_true(split_world_is_marked(w, UNIT));
+        g_assert_cmpint(split_world_drop_client(w, ":1.5"), ==, 0);
+        g_assert_false(split_world_is_out(w, 100));
+}
+
+static void test_none_left(void) {
+        g_autoptr(SplitWorld) w = world_with_process();
+        SplitEnd end;
+
+        g_assert_cmpint(split_world_add_selector(w, "cgroup", UNIT, BOOT, false), ==, 0);
+        split_controller_change_mechanism(w->controller, NULL, "none", "the sky is too low");
+        split_world_run(w);
+        split_world_assert_told(w, "bpf-to-none waiting " UNIT " ");
+        g_assert_false(split_controller_is_available(w->controller));
+        g_assert_cmpint(split_world_submit(w, 100, BOOT, false, SPLIT_SOCKETS_KEEP, true, &end), ==,
+                -EPERM);
+        g_assert_nonnull(strstr(end.why.text, "the sky is too low"));
+
+        split_controller_change_mechanism(w->controller, &w->system.processes, "bpf", "");
+        split_world_run(w);
+        split_world_assert_told(w, "none-to-bpf active " UNIT " ");
+        g_assert_true(split_world_is_marked(w, UNIT));
+        g_assert_cmpint(split_world_exclude(w, 100, BOOT, &end), ==, 0);
+}
+
+/* It falls while a request waits for its mark. */
+static void test_under_request(void) {
+        g_autoptr(SplitWorld) w = world_with_process();
+        SplitEnd end;
+
+        g_assert_cmpint(
+                split_world_submit(w, 100, BOOT, false, SPLIT_SOCKETS_RESET, true, &end), ==, 0);
+        split_controller_change_mechanism(w->controller, NULL, "none", "the sky is too low");
+        split_world_run(w);
+        g_assert_cmpuint(end.n, ==, 1);
+        g_assert_cmpint(end.result, ==, -EPERM);
+        g_assert_nonnull(strstr(end.why.text, "the sky is too low"));
+        g_assert_cmpuint(split_controller_n_requests(w->controller), ==, 0);
+        split_world_assert_untouched(w);
+}
+
+typedef struct Falling {
+        SplitWorld *w;
+        unsigned n_asked;
+} Falling;
+
+/* The one below can do what the first could not. */
+static bool on_failed(const Fault *fault, void *userdata) {
+        Falling *falling = userdata;
+
+        if (falling->n_asked++ > 0)
+                return false;
+        split_world_fail(falling->w, FAKE_PREPARE, 0, "");
+        split_controller_change_mechanism(
+                falling->w->controller, &falling->w->system.processes, "nftables", fault->text);
+        return true;
+}
+
+static void test_falls_and_goes_on(void) {
+        g_autoptr(SplitWorld) w = split_world_prepare();
+        Falling falling = { .w = w };
+        SplitEnd end;
+
+        w->config.on_failed = on_failed;
+        w->config.userdata = &falling;
+        split_world_start(w);
+        fake_processes_start(&w->system, 100, 1, ALICE, UNIT);
+        split_world_fail(w, FAKE_PREPARE, -EROFS, "mounted read-only");
+        g_assert_cmpint(split_world_exclude(w, 100, BOOT, &end), ==, 0);
+        split_world_assert_told(w, "bpf-to-nftables excluded 100 ");
+        g_assert_cmpuint(falling.n_asked, ==, 1);
+
+        split_world_fail(w, FAKE_PREPARE, -EROFS, "mounted read-only");
+        fake_processes_start(&w->system, 101, 1, ALICE, "other");
+        g_assert_cmpint(split_world_exclude(w, 101, BOOT, &end), ==, -EPERM);
+        g_assert_cmpstr(end.why.text, ==, "process 101: mounted read-only");
+        g_assert_true(split_world_is_out(w, 100));
+}
+
+int main(int argc, char **argv) {
+        static const struct {
+                const char *path;
+                void (*test)(void);
+        } tests[] = {
+                { "same-groups-keep-their-owners-and-are-marked", test_same_groups },
+                { "without-one-the-reason-is-told-until-one-is-back", test_none_left },
+                { "request-under-way-is-answered-when-none-is-left", test_under_request },
+                { "request-goes-on-with-the-next-one", test_falls_and_goes_on },
+        };
+
+        g_test_init(&argc, &argv, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
+                g_autofree char *path = g_strconcat("/split-change/", tests[i].path, NULL);
+
+                g_test_add_func(path, tests[i].test);
+        }
+        return g_test_run();
+}
