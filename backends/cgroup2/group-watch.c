@@ -26,12 +26,19 @@ typedef struct WatchedGroup {
         int above[];       /* inotify watches of the directories above, root first; −1 */
 } WatchedGroup;
 
+/* An inotify watch, and how many slots of groups hold it. */
+typedef struct WatchUse {
+        int wd;
+        unsigned n;
+} WatchUse;
+
 struct GroupWatch {
         int root; /* borrowed */
         int inotify;
         sd_event_source *source;
         GroupWatchListener listener;
         Array groups; /* of WatchedGroup *, sorted by path */
+        Array uses;   /* of WatchUse, sorted by wd */
         char *buffer; /* BUFFER_SIZE */
 };
 
@@ -61,26 +68,59 @@ static WatchedGroup *find_group(const GroupWatch *watch, const char *path, size_
         return NULL;
 }
 
-/* Directories are shared: a watch goes with the last path that needs it. */
-static bool is_used(const GroupWatch *watch, int wd) {
-        for (size_t i = 0; i < watch->groups.n; i++) {
-                const WatchedGroup *group = group_at(watch, i);
+static int compare_uses(const void *a, const void *b) {
+        const WatchUse *x = a, *y = b;
 
-                if (group->members == wd)
-                        return true;
-                for (uint32_t k = 0; k < group->level; k++)
-                        if (group->above[k] == wd)
-                                return true;
-        }
-        return false;
+        return x->wd < y->wd ? -1 : x->wd > y->wd;
 }
 
-static void set_watch(GroupWatch *watch, int *slot, int wd) {
+static WatchUse *find_use(const GroupWatch *watch, int wd, size_t *ret_index) {
+        return array_search(&watch->uses, &(WatchUse){ .wd = wd }, compare_uses, ret_index);
+}
+
+/* Return: 0; -ENOMEM. */
+static int use_watch(GroupWatch *watch, int wd) {
+        size_t index;
+        WatchUse *use = find_use(watch, wd, &index);
+
+        if (!use)
+                use = array_insert(&watch->uses, index, &(WatchUse){ .wd = wd });
+        if (!use)
+                return -ENOMEM;
+        use->n++;
+        return 0;
+}
+
+/* The kernel has none of that number any more. */
+static void forget_watch(GroupWatch *watch, int wd) {
+        size_t index;
+
+        if (find_use(watch, wd, &index))
+                array_remove(&watch->uses, index);
+}
+
+/* Directories are shared: a watch goes with the last path that needs it. */
+static void leave_watch(GroupWatch *watch, int wd) {
+        WatchUse *use = find_use(watch, wd, NULL);
+
+        if (!use || --use->n > 0)
+                return;
+        forget_watch(watch, wd);
+        (void)inotify_rm_watch(watch->inotify, wd); /* it may have gone by itself */
+}
+
+/* @wd -1: none. Return: 0; -ENOMEM, the slot is as it was. */
+static int set_watch(GroupWatch *watch, int *slot, int wd) {
         int old = *slot;
 
+        if (old == wd)
+                return 0;
+        if (wd >= 0 && use_watch(watch, wd) < 0)
+                return -ENOMEM;
         *slot = wd;
-        if (old >= 0 && old != wd && !is_used(watch, old))
-                (void)inotify_rm_watch(watch->inotify, old); /* it may have gone by itself */
+        if (old >= 0)
+                leave_watch(watch, old);
+        return 0;
 }
 
 static int add_watch(GroupWatch *watch, int fd, const char *file, uint32_t mask) {
@@ -97,8 +137,7 @@ static int watch_members(GroupWatch *watch, WatchedGroup *group, int fd) {
 
         if (wd < 0)
                 return wd;
-        set_watch(watch, &group->members, wd);
-        return 0;
+        return set_watch(watch, &group->members, wd);
 }
 
 /*
@@ -126,7 +165,9 @@ static int look(GroupWatch *watch, WatchedGroup *group, uint64_t *ret_id) {
                         break;
                 if (wd < 0)
                         return wd;
-                set_watch(watch, &group->above[k], wd);
+                r = set_watch(watch, &group->above[k], wd);
+                if (r < 0)
+                        return r;
 
                 memcpy(name, rest, length);
                 name[length] = '\0';
@@ -139,8 +180,8 @@ static int look(GroupWatch *watch, WatchedGroup *group, uint64_t *ret_id) {
         }
         if (k < group->level) {
                 for (k++; k < group->level; k++)
-                        set_watch(watch, &group->above[k], -1);
-                set_watch(watch, &group->members, -1);
+                        (void)set_watch(watch, &group->above[k], -1);
+                (void)set_watch(watch, &group->members, -1);
                 return 0;
         }
         r = cgroup_tree_id(directory, ret_id);
@@ -174,6 +215,8 @@ static bool is_about(const WatchedGroup *group, uint32_t level, const struct ino
 }
 
 static void handle_event(GroupWatch *watch, const struct inotify_event *event) {
+        if (event->mask & IN_IGNORED)
+                forget_watch(watch, event->wd); /* the slots that hold it are emptied below */
         for (size_t i = 0; i < watch->groups.n; i++) {
                 WatchedGroup *group = group_at(watch, i);
 
@@ -291,6 +334,7 @@ int group_watch_new(
         watch->inotify = -1;
         watch->listener = *listener;
         watch->groups = ARRAY_INIT(WatchedGroup *);
+        watch->uses = ARRAY_INIT(WatchUse);
 
         watch->buffer = malloc(BUFFER_SIZE);
         if (!watch->buffer)
@@ -319,6 +363,7 @@ GroupWatch *group_watch_free(GroupWatch *watch) {
         for (size_t i = 0; i < watch->groups.n; i++)
                 free_group(group_at(watch, i));
         array_clear(&watch->groups);
+        array_clear(&watch->uses);
         free(watch->buffer);
         free(watch);
         return NULL;
@@ -382,9 +427,9 @@ int group_watch_remove(GroupWatch *watch, const char *path) {
 
         if (!group)
                 return -ENOENT;
-        set_watch(watch, &group->members, -1);
+        (void)set_watch(watch, &group->members, -1);
         for (uint32_t k = 0; k < group->level; k++)
-                set_watch(watch, &group->above[k], -1);
+                (void)set_watch(watch, &group->above[k], -1);
         array_remove(&watch->groups, index);
         free_group(group);
         return 0;

@@ -18,7 +18,7 @@
 
 #include "backends/base/cleanup.h"
 
-#define GROUP_WATCH_MAX 2048
+#define GROUP_WATCH_MAX 16384 /* 1,024 units of two users, with all places of each */
 
 typedef struct GroupWatch GroupWatch;
 

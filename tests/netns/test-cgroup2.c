@@ -336,13 +336,19 @@ static void test_bounds_what_it_follows(Fixture *fixture) {
         int r = 0;
         unsigned n;
 
-        for (n = 0; r == 0 && n < 10000; n++) {
+        for (n = 0; r == 0 && n < 100000; n++) {
                 g_autofree char *path = g_strdup_printf("%s/n%u", fixture->top, n);
 
                 r = cgroup2_follow(fixture->cgroup2, path, &group);
         }
         g_assert_cmpint(r, ==, -ENOSPC);
-        g_assert_cmpuint(n, ==, 2049);
+        g_assert_cmpuint(n, ==, 16385);
+        for (n = 0; n < 16384; n++) {
+                g_autofree char *path = g_strdup_printf("%s/n%u", fixture->top, n);
+
+                g_assert_cmpint(cgroup2_unfollow(fixture->cgroup2, path), ==, 0);
+        }
+        g_assert_cmpint(cgroup2_follow(fixture->cgroup2, "one-more", &group), ==, 0);
 }
 
 static void test_refuses_paths_that_lead_out(Fixture *fixture) {
