@@ -94,7 +94,8 @@ static int check_place(Nftables *nftables, Fault *fault) {
 }
 
 /*
- * Writes @facts. Before the first write the place is looked at, and the write
+ * Writes @facts. Before the first write, and the first after others changed
+ * something, the place is looked at: it may hold a table of theirs. The write
  * is bound to the ruleset that was looked at.
  */
 static int write_once(Nftables *nftables, const FactSet *facts, Fault *fault) {
@@ -102,7 +103,7 @@ static int write_once(Nftables *nftables, const FactSet *facts, Fault *fault) {
         uint32_t generation = 0;
         int r = 0;
 
-        if (!nftables->is_written) {
+        if (!nftables->is_written || nftables->is_lost) {
                 r = find_generation(nftables, &generation);
                 if (r < 0)
                         return nl_fault_set(fault, r, NULL);
@@ -213,7 +214,7 @@ static void report_loss(Nftables *nftables) {
         CLEANUP(fact_set_clear) FactSet lost = nftables->content;
         const Fact *fact;
 
-        nftables->is_lost = false;
+        nftables->is_lost = nftables->is_written = false;
         nftables->handle = 0;
         nftables->content = FACT_SET_INIT;
         if (!nftables->is_started || lost.facts.n == 0)

@@ -294,8 +294,10 @@ static void refuse_failure(const Failure *failure, Refusal *why) {
         RefusalCode code = REFUSAL_BACKEND_UNAVAILABLE;
         char text[OPERATION_TEXT_MAX];
 
+        /* Only routes are the client's own words. */
         for (size_t i = 0; i < ARRAY_LENGTH(codes); i++)
-                if (codes[i].error == failure->fault.error)
+                if (codes[i].error == failure->fault.error &&
+                        failure->operation.fact.kind == FACT_ROUTE)
                         code = codes[i].code;
 
         (void)operation_format(&failure->operation, text);

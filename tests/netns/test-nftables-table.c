@@ -47,7 +47,9 @@ static void reads_as_in_guard_counting_txt(Lab *lab) {
 static void reads_as_in_guard_included_txt(Lab *lab) {
         if (!lab_has_nft())
                 return;
-        LAB_WRITE(lab, lab_base(GUARD_BOTH | FILTER_GUARD_INCLUDED), EVERY_ITEM);
+        LAB_WRITE(lab, lab_group(9000000001, 2, LAB_INCLUDED, false),
+                lab_base(GUARD_BOTH | FILTER_GUARD_INCLUDED), lab_name(FILTER_TUNNEL, "tun0"),
+                lab_prefix(FILTER_TUNNEL_ADDRESS, "10.77.2.2"), lab_name(FILTER_UPLINK, "up0"));
         check_listing("guard-included.txt");
 }
 
@@ -162,6 +164,25 @@ static void refuses_a_foreign_table(Lab *lab) {
 
         b = lab_nft("delete table inet talpid");
         LAB_WRITE(lab, base);
+}
+
+static void leaves_a_table_that_took_its_place(Lab *lab) {
+        const Fact base = lab_base(GUARD_BOTH);
+        const Operation operation = { OPERATION_ADD, base, base };
+        g_autofree char *listed = NULL;
+        Fault fault;
+
+        if (!lab_has_nft())
+                return;
+        LAB_WRITE(lab, base);
+        g_free(lab_nft("delete table inet talpid"));
+        g_free(lab_nft("add table inet talpid { comment \"mine\"\\; }"));
+        lab_wait_for_report(lab);
+        g_assert_cmpuint(
+                lab->backend->interface->apply(lab->backend, &operation, 1, &fault), ==, 1);
+        g_assert_cmpint(fault.error, ==, -EEXIST);
+        listed = lab_nft("list table inet talpid");
+        g_assert_nonnull(strstr(listed, "mine"));
 }
 
 static void takes_the_place_of_a_dead_predecessor(Lab *lab) {
@@ -329,7 +350,7 @@ int main(int argc, char **argv) {
         lab_test_add("/nftables/reads-as-in-guard.txt", NFTABLES_GUARD_ONLY, reads_as_in_guard_txt);
         lab_test_add("/nftables/reads-as-in-guard-counting.txt", NFTABLES_GUARD_ONLY,
                 reads_as_in_guard_counting_txt);
-        lab_test_add("/nftables/reads-as-in-guard-included.txt", NFTABLES_GUARD_ONLY,
+        lab_test_add("/nftables/reads-as-in-guard-included.txt", NFTABLES_CGROUP2,
                 reads_as_in_guard_included_txt);
         lab_test_add("/nftables/reads-as-in-guard-ipv4.txt", NFTABLES_GUARD_ONLY,
                 reads_as_in_guard_ipv4_txt);
@@ -345,6 +366,8 @@ int main(int argc, char **argv) {
                 leaves_out_its_own_changes);
         lab_test_add(
                 "/nftables/refuses-a-foreign-table", NFTABLES_GUARD_ONLY, refuses_a_foreign_table);
+        lab_test_add("/nftables/leaves-a-table-that-took-its-place", NFTABLES_GUARD_ONLY,
+                leaves_a_table_that_took_its_place);
         lab_test_add("/nftables/takes-the-place-of-a-dead-predecessor", NFTABLES_GUARD_ONLY,
                 takes_the_place_of_a_dead_predecessor);
         lab_test_add("/nftables/removes-the-table-of-a-dead-predecessor", NFTABLES_GUARD_ONLY,
