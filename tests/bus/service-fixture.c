@@ -118,8 +118,7 @@ void service_tear_down(Service *service) {
         g_free(service->directory);
 }
 
-/* Bare text is one argument: "(…)" is written by the caller where there are more. */
-static GVariant *parse(const char *arguments) {
+GVariant *service_parse(const char *arguments) {
         g_autoptr(GError) error = NULL;
         GVariant *value;
 
@@ -136,26 +135,32 @@ GVariant *service_call(BusClient *client, const char *member, const char *argume
         GVariant *reply;
 
         reply = bus_client_call(
-                client, NAME, PATH, NAME, member, parse(arguments), BUS_CALL_PLAIN, &error);
+                client, NAME, PATH, NAME, member, service_parse(arguments), BUS_CALL_PLAIN, &error);
         if (!reply)
                 g_error("%s%s: %s", member, arguments ? arguments : "()", error->message);
         return reply;
 }
 
-void service_call_fails(BusClient *client, const char *member, const char *arguments,
+void service_check_error(const char *member, const char *arguments, GVariant *reply, GError *error,
         const char *error_name, const char *says) {
         g_autofree char *name = NULL;
-        g_autoptr(GVariant) reply = NULL;
-        g_autoptr(GError) error = NULL;
 
-        reply = bus_client_call(
-                client, NAME, PATH, NAME, member, parse(arguments), BUS_CALL_PLAIN, &error);
         if (reply)
                 g_error("%s%s succeeded", member, arguments ? arguments : "()");
         name = g_dbus_error_get_remote_error(error);
         if (g_strcmp0(name, error_name) != 0 || (says && !strstr(error->message, says)))
                 g_error("%s%s: %s; expected %s with \"%s\"", member, arguments ? arguments : "()",
                         error->message, error_name, says ? says : "");
+}
+
+void service_call_fails(BusClient *client, const char *member, const char *arguments,
+        const char *error_name, const char *says) {
+        g_autoptr(GVariant) reply = NULL;
+        g_autoptr(GError) error = NULL;
+
+        reply = bus_client_call(
+                client, NAME, PATH, NAME, member, service_parse(arguments), BUS_CALL_PLAIN, &error);
+        service_check_error(member, arguments, reply, error, error_name, says);
 }
 
 GVariant *service_get(BusClient *client, const char *property) {

@@ -57,6 +57,14 @@ GVariant *service_call(BusClient *client, const char *member, const char *argume
 void service_call_fails(BusClient *client, const char *member, const char *arguments,
         const char *error_name, const char *says);
 
+/*
+ * What these are made of: arguments, a floating tuple in the text form (NULL:
+ * none); and the end of the test where a call did not fail as it has to.
+ */
+GVariant *service_parse(const char *arguments);
+void service_check_error(const char *member, const char *arguments, GVariant *reply, GError *error,
+        const char *error_name, const char *says);
+
 GVariant *service_get(BusClient *client, const char *property);
 
 /* What a command prints; it has to succeed. */

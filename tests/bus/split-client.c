@@ -6,39 +6,15 @@
 
 #include <gio/gunixfdlist.h>
 
-static GVariant *parse(const char *arguments) {
-        g_autoptr(GError) error = NULL;
-        GVariant *value;
-
-        if (!arguments)
-                return NULL;
-        value = g_variant_parse(NULL, arguments, NULL, NULL, &error);
-        if (!value)
-                g_error("%s: %s", arguments, error->message);
-        return value;
-}
-
 static GVariant *try_with(BusClient *client, const char *member, const char *arguments,
         BusCallFlags flags, GError **error) {
-        return bus_client_call(
-                client, SPLIT_NAME, SPLIT_PATH, SPLIT_NAME, member, parse(arguments), flags, error);
+        return bus_client_call(client, SPLIT_NAME, SPLIT_PATH, SPLIT_NAME, member,
+                service_parse(arguments), flags, error);
 }
 
 static GVariant *try_call(
         BusClient *client, const char *member, const char *arguments, GError **error) {
         return try_with(client, member, arguments, BUS_CALL_PLAIN, error);
-}
-
-static void check_error(const char *member, const char *arguments, GVariant *reply, GError *error,
-        const char *error_name, const char *says) {
-        g_autofree char *name = NULL;
-
-        if (reply)
-                g_error("%s%s succeeded", member, arguments ? arguments : "()");
-        name = g_dbus_error_get_remote_error(error);
-        if (g_strcmp0(name, error_name) != 0 || (says && !strstr(error->message, says)))
-                g_error("%s%s: %s; expected %s with \"%s\"", member, arguments ? arguments : "()",
-                        error->message, error_name, says ? says : "");
 }
 
 char *split_ask(BusClient *client, const char *member, const char *arguments) {
@@ -71,7 +47,7 @@ void split_fails(BusClient *client, const char *member, const char *arguments,
         g_autoptr(GError) error = NULL;
 
         reply = try_call(client, member, arguments, &error);
-        check_error(member, arguments, reply, error, error_name, says);
+        service_check_error(member, arguments, reply, error, error_name, says);
 }
 
 void split_fails_though_asked(BusClient *client, const char *member, const char *arguments,
@@ -80,7 +56,7 @@ void split_fails_though_asked(BusClient *client, const char *member, const char 
         g_autoptr(GError) error = NULL;
 
         reply = try_with(client, member, arguments, BUS_CALL_INTERACTIVE, &error);
-        check_error(member, arguments, reply, error, error_name, says);
+        service_check_error(member, arguments, reply, error, error_name, says);
 }
 
 void split_failsf(BusClient *client, const char *member, const char *error_name, const char *says,
@@ -103,7 +79,7 @@ static GVariant *try_fd(
 
         g_assert_cmpint(g_unix_fd_list_append(fds, fd, NULL), ==, 0);
         g_dbus_message_set_unix_fd_list(message, fds);
-        g_dbus_message_set_body(message, g_variant_new("(h@a{sv})", 0, parse(options)));
+        g_dbus_message_set_body(message, g_variant_new("(h@a{sv})", 0, service_parse(options)));
         reply = g_dbus_connection_send_message_with_reply_sync(bus_client_get_connection(client),
                 message, G_DBUS_SEND_MESSAGE_FLAGS_NONE, BUS_DEADLINE_SECONDS * 1000, NULL, NULL,
                 error);
@@ -128,7 +104,7 @@ void split_fails_fd(BusClient *client, const char *member, int fd, const char *o
         g_autoptr(GError) error = NULL;
 
         reply = try_fd(client, member, fd, options, &error);
-        check_error(member, options, reply, error, error_name, says);
+        service_check_error(member, options, reply, error, error_name, says);
 }
 
 void split_assert_property(BusClient *client, const char *property, const char *expected) {
