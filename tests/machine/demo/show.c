@@ -71,7 +71,7 @@ void show_unchanged(Demo *demo, const char *before) {
         g_autofree char *after = show_snapshot();
         bool same = strcmp(before, after) == 0;
 
-        show(demo, same, "rules, routes, nftables, groups, sysctls as before", "%zu bytes, %s",
+        show(demo, same, "rules, routes, nft, groups, pins, sysctls as before", "%zu bytes, %s",
                 strlen(after), same ? "all the same" : "they differ");
         if (!same)
                 (void)fprintf(stderr, "--- before\n%s--- after\n%s", before, after);
