@@ -15,6 +15,7 @@
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/client.h"
 #include "tests/machine/lib/flood.h"
+#include "tests/machine/lib/sleep.h"
 
 #define WG_QUICK                                                                                   \
         "WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go "                                          \
@@ -141,7 +142,10 @@ static void check_excluded(const Day *day, const char *url, const char *expected
         g_assert_cmpstr(g_strstrip(seen), ==, expected);
 }
 
-/* The step is over: this is what it told, this the way that packets take now. */
+/*
+ * The step is over: this is what it told, this the way that packets take now;
+ * NULL while the world changes unseen.
+ */
 static void check_step(Day *day, const char *step, const char *expected, const char *answer_v4,
         const char *answer_v6) {
         Heard heard = { day->client, expected };
@@ -151,10 +155,12 @@ static void check_step(Day *day, const char *step, const char *expected, const c
 
                 g_error("%s: heard\n%s\n--- not\n%s", step, now, expected);
         }
-        check_answers_soon(day->machine, answer_v4, answer_v6);
+        if (answer_v4)
+                check_answers_soon(day->machine, answer_v4, answer_v6);
         flood_wait(&day->flood, SETTLE_ROUNDS);
-        if (day->is_closed) {
+        if (day->is_closed)
                 g_assert_cmpint(count_on_lines(day), ==, 0);
+        if (day->is_closed && answer_v4) {
                 check_excluded(day, "http://" LAB_INTERNET_V4 "/", day->isp_v4);
                 check_excluded(day, "http://[" LAB_INTERNET_V6 "]/", day->isp_v6);
         }
@@ -220,10 +226,14 @@ static void test_day(Machine *machine) {
         day.isp_v4 = LAB_ISP1_V4;
         day.isp_v6 = LAB_ISP1_V6;
         check_step(&day, "roams to the better link", TO_WAN1, LAB_RELAY_V4, LAB_RELAY_V6);
+        fall_asleep(machine);
         CHECK_OK(lab_cable_pull(day.lab, LAB_ISP1));
+        CHECK_PRINTS(machine, "wan1:un", "nmcli", "-g", "DEVICE,STATE", "device");
+        check_step(&day, "asleep, on the way to another network", "", NULL, NULL);
+        wake_up();
         day.isp_v4 = LAB_ISP0_V4;
         day.isp_v6 = LAB_ISP0_V6;
-        check_step(&day, "and back", TO_WAN0, LAB_RELAY_V4, LAB_RELAY_V6);
+        check_step(&day, "awake there", TO_WAN0, LAB_RELAY_V4, LAB_RELAY_V6);
 
         run("systemctl restart systemd-networkd");
         check_step(&day, "networkd is restarted", "", LAB_RELAY_V4, LAB_RELAY_V6);

@@ -10,41 +10,10 @@
 #include <sys/socket.h>
 
 #include "tests/machine/healing.h"
-
-#define LOGIN1 "org.freedesktop.login1"
-#define HOOK "/usr/lib/systemd/system-sleep/test"
-
-/* Hook and test meet at two pipes: the machine's sleep begins and ends there. */
-static const char prepare[] =
-        "test ! -e " HOOK " || exit 0\n"
-        "printf 'freeze mem\\n' >/run/power-state\n"
-        "mount --bind /run/power-state /sys/power/state\n"
-        "mkfifo /run/asleep /run/awake\n"
-        "mkdir -p " HOOK "\n"
-        "rmdir " HOOK "\n"
-        "printf '%s\\n' '#!/bin/sh' '[ \"$1\" = pre ] || exit 0' 'echo >/run/asleep' "
-        "'read line </run/awake' >" HOOK "\n"
-        "chmod 755 " HOOK "\n"
-        "systemctl restart systemd-logind\n";
+#include "tests/machine/lib/sleep.h"
 
 static void run(const char *script) {
         g_free(machine_run_ok("sh", "-euc", script, NULL));
-}
-
-/* Once it returns, the service has heard of it: logind told before systemd-sleep ran. */
-static void fall_asleep(Client *client) {
-        g_autofree char *state = NULL;
-
-        run(prepare);
-        state = machine_run_ok("findmnt", "-no", "SOURCE", "/sys/power/state", NULL);
-        g_assert_nonnull(g_strrstr(state, "power-state")); /* never this kernel's own */
-        run("busctl call " LOGIN1 " /org/freedesktop/login1 " LOGIN1 ".Manager Suspend b false; "
-            "read line </run/asleep");
-        g_variant_unref(client_property(client, "Serial"));
-}
-
-static void wake_up(void) {
-        run("echo >/run/awake");
 }
 
 static unsigned n_told(Client *client) {
@@ -88,7 +57,7 @@ static void test_other_network(Machine *machine) {
         Healing f;
 
         healing_open(&f, machine);
-        fall_asleep(f.client);
+        fall_asleep(machine);
         CHECK_OK(lab_cable_pull(f.lab, LAB_ISP0));
         CHECK_PRINTS(machine, "wan0:un", "nmcli", "-g", "DEVICE,STATE", "device");
         run("ip -4 rule del priority 4984");
@@ -122,7 +91,7 @@ static void test_same_network(Machine *machine) {
         Healing f;
 
         healing_open(&f, machine);
-        fall_asleep(f.client);
+        fall_asleep(machine);
         wake_up();
         g_assert_true(machine_wait_online(machine));
         wait_for_network_manager(machine, "wan0:connected");
@@ -138,7 +107,7 @@ static void test_logind_gone(Machine *machine) {
         Client *client = client_new(machine);
 
         check_entry(client, "DefaultRoute4", "device", "wan0");
-        fall_asleep(client);
+        fall_asleep(machine);
         run("ip link set wan1 up; ip addr add 192.168.20.77/24 dev wan1; "
             "ip route add default via " LAB_ISP1_LAN_V4 " dev wan1 metric 1");
         client_sync(client);
