@@ -836,33 +836,28 @@ int engine_set_group(Engine *engine, const GroupPlace *place, bool gone) {
         return r < 0 ? r : 0;
 }
 
-int engine_rename_group(Engine *engine, const char *from, const char *to) {
-        CLEANUP(intent_clear) Intent renamed = INTENT_INIT;
+int engine_share_group(Engine *engine, const char *from, const char *to) {
+        CLEANUP(intent_clear) Intent shared = INTENT_INIT;
         const SplitGroup *group;
         Intent before;
         Refusal why;
-        int r = intent_copy(&renamed, &engine->intent);
+        int r = intent_copy(&shared, &engine->intent);
 
         ARRAY_FOREACH(group, &engine->intent.split.groups) {
                 IntentChange change = INTENT_CHANGE_INIT;
 
                 if (r < 0 || strcmp(group->path, from) != 0)
                         continue;
-                change.kind = INTENT_REMOVE_GROUP;
-                change.owner = *intent_owner(&engine->intent, group->owner);
-                change.group = *group;
-                r = intent_apply(&renamed, &change, &why);
-                if (r < 0)
-                        break;
                 change.kind = INTENT_ADD_GROUP;
+                change.owner = *intent_owner(&engine->intent, group->owner);
                 (void)snprintf(change.group.path, sizeof(change.group.path), "%s", to);
-                r = intent_apply(&renamed, &change, &why);
+                r = intent_apply(&shared, &change, &why);
         }
         if (r < 0)
                 return r;
         before = engine->intent;
-        engine->intent = renamed;
-        renamed = before; /* freed at the end */
+        engine->intent = shared;
+        shared = before; /* freed at the end */
         update_view(engine, &engine->intent, &engine->view);
         engine->is_unsaved = true;
         mark_dirty(engine);

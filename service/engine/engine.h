@@ -132,10 +132,10 @@ int engine_set_group(Engine *engine, const GroupPlace *place, bool gone);
 int engine_set_link_hints(Engine *engine, const LinkHints *hints, bool gone);
 
 /*
- * Whoever is in the group @from has been moved to @to: the intent names that
- * one instead, for the same owner. Return: 0; -EPERM, too many; -ENOMEM.
+ * Somebody who was in the group @from has been moved to @to: the intent names
+ * that one, too, for the same owners. Return: 0; -EPERM, too many; -ENOMEM.
  */
-int engine_rename_group(Engine *engine, const char *from, const char *to);
+int engine_share_group(Engine *engine, const char *from, const char *to);
 
 /*
  * Whether the machine sleeps, or is about to. Until it woke and everything has

@@ -81,7 +81,7 @@ static void note_carried(SplitController *controller, const char *path, const Gr
         int r;
 
         groups_set(controller, place, /* gone= */ false);
-        r = engine_rename_group(controller->config.engine, path, place->path);
+        r = engine_share_group(controller->config.engine, path, place->path);
         if (r < 0)
                 log_error("Cannot note the group %s: %s", place->path, strerror(-r));
 }
@@ -113,10 +113,9 @@ void change_carry_group(SplitController *controller, const SplitProcesses *from,
         const GroupPlace left = groups_place_of(path);
 
         groups_set(controller, &left, /* gone= */ true);
-        if (!from || !controller->config.processes || carry_members(controller, from, path) == 0) {
-                groups_forget(controller, path);
+        groups_forget(controller, path); /* at the engine's next turn: who is carried has a share */
+        if (!from || !controller->config.processes || carry_members(controller, from, path) == 0)
                 return;
-        }
         controller->left = from;
         if (!array_append(&controller->left_places, &left))
                 log_error("Out of memory for the group %s", path);

@@ -16,7 +16,8 @@ void change_finish(SplitController *controller);
 
 /*
  * Moves who is in the group @path of the intent, one of @from (NULL: it is
- * gone), to a group of the mechanism in force. The intent names that one then,
- * or, when nobody was moved, neither.
+ * gone), to groups of the mechanism in force: one may become several, and the
+ * paths of two mechanisms differ. The intent names those then, or, when nobody
+ * was moved, none.
  */
 void change_carry_group(SplitController *controller, const SplitProcesses *from, const char *path);

@@ -57,6 +57,35 @@ static void test_none_left(void) {
         g_assert_cmpint(split_world_exclude(w, 100, BOOT, &end), ==, 0);
 }
 
+/* One group of the mechanism that is left may become several of the next one. */
+static void test_one_becomes_two(void) {
+        g_autoptr(SplitWorld) w = world_with_process();
+        FakeProcesses next;
+        SplitEnd end;
+
+        fake_processes_start(&w->system, 101, 1, ALICE, UNIT);
+        g_assert_cmpint(split_world_exclude(w, 100, CLIENT, &end), ==, 0);
+        g_assert_cmpint(split_world_exclude(w, 101, BOOT, &end), ==, 0);
+        fake_processes_init(&next);
+        next.last_id = 5000;
+        fake_processes_start(&next, 100, 1, ALICE, "a");
+        fake_processes_start(&next, 101, 1, ALICE, "b");
+        split_controller_change_mechanism(w->controller, &next.processes, "net_cls", "why");
+        split_world_run(w);
+        g_assert_null(split_world_wanted_group(w, OURS));
+        g_assert_nonnull(split_world_wanted_group(w, "a/" FAKE_OURS));
+        g_assert_nonnull(split_world_wanted_group(w, "b/" FAKE_OURS));
+        g_assert_true(fake_processes_find(&next, 100)->is_out);
+        g_assert_true(fake_processes_find(&next, 101)->is_out);
+        g_assert_false(split_world_is_out(w, 100)); /* nobody is left behind */
+        g_assert_cmpuint(engine_groups(w->engine)->n, ==, 2);
+
+        g_assert_cmpint(split_world_drop_client(w, ":1.5"), ==, 0);
+        g_assert_true(fake_processes_find(&next, 101)->is_out);
+        split_world_stop(w);
+        fake_processes_clear(&next);
+}
+
 /* It falls while a request waits for its mark. */
 static void test_under_request(void) {
         g_autoptr(SplitWorld) w = world_with_process();
@@ -117,6 +146,7 @@ int main(int argc, char **argv) {
                 void (*test)(void);
         } tests[] = {
                 { "same-groups-keep-their-owners-and-are-marked", test_same_groups },
+                { "one-group-becomes-several-of-the-same-owners", test_one_becomes_two },
                 { "without-one-the-reason-is-told-until-one-is-back", test_none_left },
                 { "request-under-way-is-answered-when-none-is-left", test_under_request },
                 { "request-goes-on-with-the-next-one", test_falls_and_goes_on },
