@@ -200,7 +200,7 @@ static SplitMeansConfig means_config(const Service *service, const Settings *set
                 .cgroup2_mount = settings->cgroup2_mount,
                 .net_cls_directory = settings->net_cls_directory,
                 .bpf_directory = settings->bpf_directory,
-                .bpf_owner = privileges_find_user(SERVICE_USER),
+                .user = privileges_find_user(SERVICE_USER),
                 .nftables = service->nftables };
 }
 

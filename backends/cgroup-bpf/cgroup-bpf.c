@@ -540,7 +540,7 @@ int cgroup_bpf_clear(const CgroupBpfConfig *config, Fault *fault) {
         const PinName *name;
         int r, first = 0;
 
-        if (access(config->directory, F_OK) < 0)
+        if (faccessat(AT_FDCWD, config->directory, F_OK, AT_EACCESS) < 0)
                 return 0;
         r = pins_open(config->directory, config->owner, /* waits= */ true, &pins, fault);
         if (r == -EOPNOTSUPP)

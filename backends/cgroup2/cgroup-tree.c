@@ -108,10 +108,10 @@ int cgroup_tree_id(int group, uint64_t *ret) {
         return 0;
 }
 
-bool cgroup_tree_is_own(int group) {
+bool cgroup_tree_is_own(int group, uid_t also) {
         struct stat st;
 
-        return fstat(group, &st) == 0 && st.st_uid == geteuid();
+        return fstat(group, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == also);
 }
 
 /* Files appear after their directory and go before it: then the group is as good as removed. */

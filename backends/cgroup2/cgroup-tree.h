@@ -39,8 +39,8 @@ int cgroup_tree_open(int directory, const char *path);
 /* The number of an open group. Return: 0; negative errno. */
 int cgroup_tree_id(int group, uint64_t *ret);
 
-/* Whether we made it: it belongs to the user we run as. */
-bool cgroup_tree_is_own(int group);
+/* Whether we made it: it belongs to the user we run as, or to @also. */
+bool cgroup_tree_is_own(int group, uid_t also);
 
 /* Return: a CgroupType, DOMAIN for the root; negative errno. */
 int cgroup_tree_type(int group);

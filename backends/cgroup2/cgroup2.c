@@ -24,6 +24,7 @@ struct Cgroup2 {
         int root;
         GroupWatch *watch;
         Cgroup2Sink sink;
+        uid_t owner;
 };
 
 static const char *const kind_names[] = {
@@ -88,7 +89,7 @@ static int open_own(Cgroup2 *cgroup2, const char *path) {
 
         if (group < 0)
                 return group == -ENODEV ? -ENOENT : group;
-        return cgroup_tree_is_own(group) ? TAKE_FD(group) : -ENOENT;
+        return cgroup_tree_is_own(group, cgroup2->owner) ? TAKE_FD(group) : -ENOENT;
 }
 
 static int open_parent(Cgroup2 *cgroup2, const char *path) {
@@ -127,6 +128,7 @@ int cgroup2_open(sd_event *event, const char *mount, Cgroup2 **ret) {
 
         if (!cgroup2)
                 return -ENOMEM;
+        cgroup2->owner = geteuid();
         cgroup2->root = cgroup_tree_open_root(mount);
         if (cgroup2->root < 0)
                 return cgroup2->root;
@@ -144,6 +146,10 @@ Cgroup2 *cgroup2_free(Cgroup2 *cgroup2) {
         cgroup2->root = fd_close(cgroup2->root);
         free(cgroup2);
         return NULL;
+}
+
+void cgroup2_set_owner(Cgroup2 *cgroup2, uid_t owner) {
+        cgroup2->owner = owner;
 }
 
 void cgroup2_set_sink(Cgroup2 *cgroup2, const Cgroup2Sink *sink) {
@@ -402,7 +408,7 @@ static int open_or_make(int base, const char *name, bool *ret_made) {
         group = cgroup_tree_open(base, name);
         if (group < 0)
                 return group == -ENOENT ? -EAGAIN : group;
-        if (!cgroup_tree_is_own(group))
+        if (!cgroup_tree_is_own(group, geteuid()))
                 return -EEXIST;
         *ret_made = made;
         return TAKE_FD(group);
@@ -698,7 +704,7 @@ static int adopt(int group, const char *path, void *userdata) {
         Cgroup2 *cgroup2 = userdata;
         uint64_t id;
 
-        if (kind_of_path(path) == CGROUP2_FOLLOWED || !cgroup_tree_is_own(group))
+        if (kind_of_path(path) == CGROUP2_FOLLOWED || !cgroup_tree_is_own(group, cgroup2->owner))
                 return 0;
         if (cgroup_tree_is_populated(group) == 0 && remove_group(cgroup2, path) == 0)
                 return 1;

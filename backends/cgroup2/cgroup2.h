@@ -76,6 +76,9 @@ int cgroup2_open(sd_event *event, const char *mount, Cgroup2 **ret);
 Cgroup2 *cgroup2_free(Cgroup2 *cgroup2); /* groups and members stay */
 DEFINE_CLEANUP(Cgroup2 *, cgroup2_free);
 
+/* Groups of this user are ours too: for root, who cleans up behind the service. */
+void cgroup2_set_owner(Cgroup2 *cgroup2, uid_t owner);
+
 void cgroup2_set_sink(Cgroup2 *cgroup2, const Cgroup2Sink *sink);
 
 /* Return: 0; -ENOENT no such group; -EINVAL, -ENAMETOOLONG, -E2BIG the path; negative errno. */

@@ -81,7 +81,7 @@ static int make_group(Cgroup2Means *means, const char *path, GroupPlace *ret, Fa
         group = cgroup_tree_open(base, CGROUP_PATH_EXCLUDED);
         if (group < 0)
                 return set_fault(fault, group, "the new control group cannot be opened");
-        if (!cgroup_tree_is_own(group))
+        if (!cgroup_tree_is_own(group, geteuid()))
                 return set_fault(fault, -EEXIST,
                         "somebody else made a control group called " CGROUP_PATH_EXCLUDED);
         r = cgroup_tree_id(group, &id);
@@ -410,6 +410,10 @@ Cgroup2Means *cgroup2_means_free(Cgroup2Means *means) {
         (void)fd_close(means->root);
         free(means);
         return NULL;
+}
+
+void cgroup2_means_set_owner(Cgroup2Means *means, uid_t owner) {
+        cgroup2_set_owner(means->cgroup2, owner);
 }
 
 void cgroup2_means_set_prepared(Cgroup2Means *means, const Array *places) {

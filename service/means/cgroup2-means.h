@@ -6,6 +6,8 @@
  * service/split/processes.h done by backends/cgroup2.
  */
 
+#include <sys/types.h>
+
 #include <systemd/sd-event.h>
 
 #include "backends/base/cleanup.h"
@@ -35,6 +37,9 @@ DEFINE_CLEANUP(Cgroup2Means *, cgroup2_means_free)
 /* Whether groups can be made: still, or there. Return: 0; negative errno and @fault. */
 int cgroup2_means_check(const Cgroup2Means *means, Fault *fault);
 int cgroup2_means_probe(const char *mount);
+
+/* See cgroup2_set_owner(). */
+void cgroup2_means_set_owner(Cgroup2Means *means, uid_t owner);
 
 /* Of GroupPlace, borrowed: where groups are that are prepared, and have no member yet. */
 void cgroup2_means_set_prepared(Cgroup2Means *means, const Array *places);

@@ -69,7 +69,7 @@ static int try_cgroup2(SplitMeans *means) {
 }
 
 static CgroupBpfConfig bpf_config(const SplitMeansConfig *config) {
-        return (CgroupBpfConfig){ .directory = config->bpf_directory, .owner = config->bpf_owner };
+        return (CgroupBpfConfig){ .directory = config->bpf_directory, .owner = config->user };
 }
 
 static int try_bpf(SplitMeans *means) {
@@ -394,8 +394,10 @@ static void end_groups_of(const SplitProcesses *processes) {
 /* A group on net_cls is looked for where it is mounted; it is never mounted for this. */
 void split_means_end_groups(SplitMeans *means) {
         means->config.net_cls_directory = "";
-        if (try_cgroup2(means) > 0)
+        if (try_cgroup2(means) > 0) {
+                cgroup2_means_set_owner(means->cgroup2, means->config.user);
                 end_groups_of(cgroup2_means_processes(means->cgroup2));
+        }
         if (try_net_cls(means) > 0)
                 end_groups_of(net_cls_means_processes(means->net_cls));
 }

@@ -30,7 +30,7 @@ typedef struct SplitMeansConfig {
         const char *cgroup2_mount;     /* "": where mountinfo says */
         const char *net_cls_directory; /* where it may be mounted; "": nowhere */
         const char *bpf_directory;     /* for pins */
-        uid_t bpf_owner;               /* whose that may be, besides root's and ours */
+        uid_t user;                    /* the service's, whose pins and groups are ours, too */
         NetCls *net_cls;               /* of split_means_reserve(); NULL: none. Taken */
         Backend *nftables;             /* NULL: there is none. Borrowed, not with an engine yet */
 } SplitMeansConfig;
