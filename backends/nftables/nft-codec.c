@@ -855,6 +855,33 @@ static void write_mark_output(Table *table) {
                 }
 }
 
+/*
+ * A flow that came in beside the tunnel would be answered there, first of all
+ * by SYN-ACKs, which belong to no group. So what must use the tunnel is not
+ * asked beside it. Class ids say nothing of who listens.
+ */
+static void write_guard_questions(Table *table) {
+        const Mark included = { table->base->included, table->base->mask };
+        static const char *const chain = "guard-questions";
+        NftRule *rule = &table->rule;
+        char name[SET_NAME_MAX];
+
+        if (!guards_included(table) || table->mechanism != NFTABLES_CGROUP2 ||
+                !marks_from_uplink(table))
+                return;
+        add_chain(table, chain, "filter", NF_INET_LOCAL_IN, PRIORITY_FILTER,
+                "what must use the tunnel is not asked beside it");
+        for (unsigned level = 0; level < LEVELS; level++) {
+                if (!table->levels[level] || !has_groups_at(table, level, &included))
+                        continue;
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                match_flow_start(rule);
+                match_groups(table, level, group_set_name(&included, name));
+                rule_end(rule, NF_DROP, "its answer would leave beside the tunnel");
+        }
+}
+
 static void write_resolve_rule(
         Table *table, unsigned level, const Address *resolver, uint8_t protocol) {
         NftRule *rule = &table->rule;
@@ -923,6 +950,7 @@ static void write_chains(Table *table) {
         write_mark_ingress(table);
         write_mark_flows(table);
         write_mark_output(table);
+        write_guard_questions(table);
         write_resolve_output(table);
         write_masquerade_output(table);
 }

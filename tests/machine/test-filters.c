@@ -187,7 +187,8 @@ static void test_settings_read_only(Machine *machine) {
         SplitLab s;
 
         run("mkdir -p /run/systemd/system/talpid.service.d\n"
-            "printf '[Service]\\nReadWritePaths=\\nReadWritePaths=-/sys/fs/cgroup\\n' "
+            "others=$(systemctl show -P ReadWritePaths talpid.service | sed 's,-/proc/sys/net,,')\n"
+            "printf '[Service]\\nReadWritePaths=\\nReadWritePaths=%s\\n' \"$others\" "
             ">/run/systemd/system/talpid.service.d/closed.conf\n"
             "systemctl daemon-reload; systemctl stop talpid.service");
         split_lab_open(&s, machine);

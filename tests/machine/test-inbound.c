@@ -375,8 +375,37 @@ static void test_tunnel_address(Machine *machine) {
         fixture_close(&s);
 }
 
+/* What is listed uses the tunnel or nothing: questions from elsewhere stay without an answer. */
+static void test_included(Machine *machine) {
+        SplitLab s;
+        Server server;
+
+        fixture_open(&s, machine);
+        split_do(s.client, "SetMode", "('include', @a{sv} {})");
+        server_start(&server);
+        exclude(&s, &server, "");
+        for (ServerKind kind = SERVER_TCP; kind <= SERVER_UDP_BOUND; kind++)
+                for (int i = 0; i < 2; i++) {
+                        int r;
+
+                        server_open(&server, kind, families[i]);
+                        (void)ways_look(&s.ways);
+                        r = ask_from_internet(&s, families[i], type_of(kind), PORT);
+                        g_assert_cmpint(r, ==, -ETIMEDOUT);
+                        g_assert_cmpint(ways_look(&s.ways).n_open, ==, 0);
+                        if (kind == SERVER_UDP_BOUND ||
+                                (kind == SERVER_UDP && s.mechanism == SPLIT_NFTABLES))
+                                continue; /* not bound in the tunnel; masqueraded, see rows */
+                        CHECK_OK(ask_from(&s, LAB_RELAY, families[i], type_of(kind), NULL,
+                                i == 0 ? LAB_TUNNEL_CLIENT_V4 : LAB_TUNNEL_CLIENT_V6, PORT));
+                }
+        server_stop(&server);
+        fixture_close(&s);
+}
+
 static const CheckCase cases[] = {
         { "/inbound/excluded-server-answers-where-the-question-came-from", test_excluded },
+        { "/inbound/included-server-answers-in-the-tunnel-alone", test_included },
         { "/inbound/server-that-is-not-answers-tunnel-and-link", test_not_excluded },
         { "/inbound/refusals-go-where-the-question-came-from", test_nobody_listens },
         { "/inbound/tunnel-s-address-is-not-known-outside", test_tunnel_address },
