@@ -237,9 +237,20 @@ static int make_means(Service *service, const Settings *settings) {
         return r;
 }
 
+/* Of the tables that may become ours, those where others have routes. */
+static void find_foreign_tables(Service *service, EngineConfig *config) {
+        uint32_t tables[NUMBERS_TABLES];
+
+        numbers_tables(tables);
+        for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
+                if (rtnetlink_table_is_foreign(service->rtnetlink, tables[i]) > 0)
+                        config->foreign_tables[config->n_foreign_tables++] = tables[i];
+}
+
 /* Kernel side: backends and the engine, not started yet. */
 static int build_engine(Service *service, const Settings *settings, const char *state_path) {
-        const EngineConfig config = { .ours = settings->ours,
+        EngineConfig config = { .ours = settings->ours,
+                .fixed = settings->fixed,
                 .state_path = state_path,
                 .sysctls = find_sysctls(),
                 .counts = settings->firewall_debug };
@@ -248,6 +259,7 @@ static int build_engine(Service *service, const Settings *settings, const char *
         r = rtnetlink_new(service->event, &service->rtnetlink);
         if (r < 0)
                 return r;
+        find_foreign_tables(service, &config);
         r = engine_new(service->event, &config, &service->engine);
         if (r < 0)
                 return r;

@@ -14,6 +14,7 @@
 
 #include "backends/base/cleanup.h"
 #include "service/bus/log-control.h"
+#include "service/model/numbers.h"
 
 /* Neighbours of the tunnel rule need room on both sides, below the main rule's 32766. */
 #define RULE_PRIORITY_MIN 1
@@ -41,6 +42,24 @@ static int read_number(SettingsLookup lookup, const char *name, uint32_t *value,
                         text);
         *value = (uint32_t)number;
         return 0;
+}
+
+static bool is_set(SettingsLookup lookup, const char *name) {
+        const char *text = lookup(name);
+
+        return text && text[0];
+}
+
+static unsigned find_fixed(SettingsLookup lookup) {
+        unsigned fixed = 0;
+
+        if (is_set(lookup, "TALPID_MARK") || is_set(lookup, "TALPID_MARK_MASK"))
+                fixed |= NUMBERS_FIXED_MARK;
+        if (is_set(lookup, "TALPID_TUNNEL_TABLE") || is_set(lookup, "TALPID_EXCLUDED_TABLE"))
+                fixed |= NUMBERS_FIXED_TABLES;
+        if (is_set(lookup, "TALPID_RULE_PRIORITY"))
+                fixed |= NUMBERS_FIXED_PRIORITY;
+        return fixed;
 }
 
 static int read_log_level(SettingsLookup lookup, int *level, Refusal *why) {
@@ -254,6 +273,7 @@ int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
         if (r < 0)
                 return r;
 
+        settings.fixed = find_fixed(lookup);
         *ret = settings;
         return 0;
 }

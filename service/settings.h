@@ -17,8 +17,9 @@
 
 typedef struct Settings {
         Ours ours;
-        int log_level;                                  /* LOG_ of syslog(3) */
-        usec_t idle_timeout_usec;                       /* USEC_INFINITY: never leaves by itself */
+        unsigned fixed;           /* NumbersFixed: what of it was set, and may not be moved */
+        int log_level;            /* LOG_ of syslog(3) */
+        usec_t idle_timeout_usec; /* USEC_INFINITY: never leaves by itself */
         char directory[SETTINGS_DIRECTORY_MAX];         /* what has to outlive the process */
         char mechanism[16];                             /* "": whatever works */
         char cgroup2_mount[SETTINGS_DIRECTORY_MAX];     /* "": where it is mounted */

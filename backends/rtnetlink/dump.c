@@ -32,6 +32,8 @@ typedef struct Unresolved {
         uint32_t nexthop_id;
 } Unresolved;
 
+static const uint8_t families[] = { AF_INET, AF_INET6 };
+
 typedef struct Collection {
         FactSet *set;
         size_t n_before;   /* in the set; what comes behind is ours to take back */
@@ -125,7 +127,6 @@ static int on_rule(const struct nlmsghdr *nlh, void *userdata) {
 }
 
 int dump_rules(NlRequest *request, FactSet *ret) {
-        static const uint8_t families[] = { AF_INET, AF_INET6 };
 
         for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
                 uint32_t buffer[QUERY_MAX / sizeof(uint32_t)];
@@ -237,8 +238,8 @@ static int resolve(NlRequest *request, Collection *collection, const Unresolved 
 }
 
 /* @table and @protocol: what to ask for; 0: any. A table that does not exist is empty. */
-static int dump_routes_by(NlRequest *request, Collection *collection, uint8_t family,
-        uint32_t table, uint8_t protocol) {
+static int dump_table(NlRequest *request, uint8_t family, uint32_t table, uint8_t protocol,
+        NlReplyCallback on_reply, void *userdata) {
         uint32_t buffer[QUERY_MAX / sizeof(uint32_t)];
         struct nlmsghdr *nlh = encode_dump(buffer, RTM_GETROUTE, family, sizeof(struct rtmsg));
         struct rtmsg *header = mnl_nlmsg_get_payload(nlh);
@@ -248,7 +249,7 @@ static int dump_routes_by(NlRequest *request, Collection *collection, uint8_t fa
         if (table != 0)
                 mnl_attr_put_u32(nlh, RTA_TABLE, table);
 
-        r = nl_request_dump(request, nlh, on_route, collection, NULL);
+        r = nl_request_dump(request, nlh, on_reply, userdata, NULL);
         return r == -ENOENT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP ? 0 : r;
 }
 
@@ -260,7 +261,7 @@ static int dump_foreign(
         int r;
 
         collection.only_foreign = true;
-        r = dump_routes_by(request, &collection, family, table, 0);
+        r = dump_table(request, family, table, 0, on_route, &collection);
         ARRAY_FOREACH(unresolved, &collection.unresolved)
                 if (r >= 0)
                         r = resolve(request, &collection, unresolved);
@@ -269,14 +270,13 @@ static int dump_foreign(
 }
 
 int dump_routes(NlRequest *request, FactSet *ret, bool *ret_nexthop_objects) {
-        static const uint8_t families[] = { AF_INET, AF_INET6 };
         bool nexthop_objects = false;
 
         for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
                 Collection ours = COLLECTION_INIT(ret, ROUTES_MAX);
                 int r;
 
-                r = dump_routes_by(request, &ours, families[i], 0, OURS_PROTOCOL);
+                r = dump_table(request, families[i], 0, OURS_PROTOCOL, on_route, &ours);
                 if (r >= 0)
                         r = dump_foreign(
                                 request, ret, families[i], RT_TABLE_MAIN, &nexthop_objects);
@@ -288,4 +288,32 @@ int dump_routes(NlRequest *request, FactSet *ret, bool *ret_nexthop_objects) {
         }
         *ret_nexthop_objects = nexthop_objects;
         return 0;
+}
+
+typedef struct TableQuestion {
+        uint32_t table;
+        bool is_foreign;
+} TableQuestion;
+
+/* A kernel that does not filter sends the routes of all tables. */
+static int on_table_route(const struct nlmsghdr *nlh, void *userdata) {
+        TableQuestion *question = userdata;
+        RouteMessage message;
+
+        if (nlh && route_decode(nlh, &message) > 0 && message.hops[0].table == question->table &&
+                message.hops[0].protocol != OURS_PROTOCOL)
+                question->is_foreign = true;
+        return 0;
+}
+
+int dump_table_is_foreign(NlRequest *request, uint32_t table) {
+        TableQuestion question = { .table = table };
+
+        for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
+                int r = dump_table(request, families[i], table, 0, on_table_route, &question);
+
+                if (r < 0)
+                        return r;
+        }
+        return question.is_foreign;
 }

@@ -27,5 +27,8 @@ int dump_rules(NlRequest *request, FactSet *ret);
  */
 int dump_routes(NlRequest *request, FactSet *ret, bool *ret_nexthop_objects);
 
+/* Whether others have routes in @table. Return: 1; 0; negative errno. */
+int dump_table_is_foreign(NlRequest *request, uint32_t table);
+
 /* Whether a route is of those dump_routes() tells though they are not ours. */
 bool dump_keeps_foreign_route(const Route *route);

@@ -525,6 +525,10 @@ int rtnetlink_get_route(Backend *backend, const RouteQuery *query, RouteAnswer *
         return route_query_run(((Rtnetlink *)backend)->request, query, ret, fault);
 }
 
+int rtnetlink_table_is_foreign(Backend *backend, uint32_t table) {
+        return dump_table_is_foreign(((Rtnetlink *)backend)->request, table);
+}
+
 int rtnetlink_watch_foreign(Backend *backend, RtnetlinkForeignCallback callback, void *userdata) {
         Rtnetlink *rtnetlink = (Rtnetlink *)backend;
         int r = callback ? attach_filter(rtnetlink, WATCH_ROUTES_ALL) : 0;

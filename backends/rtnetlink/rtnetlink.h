@@ -33,6 +33,9 @@ DEFINE_CLEANUP(Backend *, rtnetlink_free);
 /* As route_query_run(). */
 int rtnetlink_get_route(Backend *backend, const RouteQuery *query, RouteAnswer *ret, Fault *fault);
 
+/* Whether others have routes in @table. Return: 1; 0; negative errno. */
+int rtnetlink_table_is_foreign(Backend *backend, uint32_t table);
+
 /* A change of a route that is not ours, of any table and length; one call for each next hop. */
 typedef void (*RtnetlinkForeignCallback)(const FactChange *change, void *userdata);
 

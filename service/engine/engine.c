@@ -40,6 +40,7 @@ struct Engine {
         sd_event_source *turn_source;  /* deferred: one turn */
         sd_event_source *timer_source; /* retry, heal, fold */
         Ours ours;
+        NumbersInput numbers; /* what they are chosen from at the start */
         bool counts;
         uint32_t sysctls;
         char *state_path;
@@ -618,6 +619,13 @@ int engine_new(sd_event *event, const EngineConfig *config, Engine **ret) {
 
         engine->event = sd_event_ref(event);
         engine->ours = config->ours;
+        engine->numbers = (NumbersInput){
+                .set = config->ours,
+                .fixed = config->fixed,
+                .n_foreign_tables = config->n_foreign_tables,
+        };
+        memcpy(engine->numbers.foreign_tables, config->foreign_tables,
+                sizeof(config->foreign_tables));
         reconciler_init(&engine->reconciler);
         markers_init(&engine->markers);
         engine->intent = INTENT_INIT;
@@ -724,17 +732,31 @@ void engine_set_observer(Engine *engine, const EngineObserver *observer) {
         engine->observer = *observer;
 }
 
+/* Before anything of ours is made, and for as long as we run. */
+static void choose_numbers(Engine *engine) {
+        const Ours *ours = &engine->ours;
+
+        engine->numbers.observed = &engine->reconciler.observed;
+        engine->numbers.saved = engine->intent.ours;
+        engine->ours = numbers_choose(&engine->numbers);
+        engine->intent.ours = engine->ours;
+        if (!numbers_equal(ours, &engine->numbers.set))
+                log_notice("Not by the defaults, which others use or used: mark %#x/%#x, tables %u "
+                           "and %u, rule priority %u",
+                        ours->mark, ours->mark_mask, ours->tunnel_table, ours->excluded_table,
+                        ours->rule_priority);
+}
+
 /* The intent of the last run: from its file, or else from what it left in the kernel. */
 static int restore_intent(Engine *engine) {
-        int r;
+        int r = engine->state_path ? state_file_read(engine->state_path, &engine->intent) : 0;
 
-        if (!engine->state_path)
-                return 0;
-
-        r = state_file_read(engine->state_path, &engine->intent);
         if (r < 0)
                 log_error("Cannot read %s: %s; reading the tunnel back from the kernel",
                         engine->state_path, strerror(-r));
+        choose_numbers(engine);
+        if (!engine->state_path)
+                return 0;
         if (r > 0 && intent_has_tunnel(&engine->intent))
                 return 0;
 

@@ -21,6 +21,7 @@
 #include "service/model/conflicts.h"
 #include "service/model/desired.h"
 #include "service/model/intent.h"
+#include "service/model/numbers.h"
 
 typedef struct Engine Engine;
 
@@ -66,7 +67,10 @@ typedef struct EngineObserver {
 } EngineObserver;
 
 typedef struct EngineConfig {
-        Ours ours;
+        Ours ours;                               /* by settings, or OURS_DEFAULT */
+        unsigned fixed;                          /* NumbersFixed: what of it no start may move */
+        uint32_t foreign_tables[NUMBERS_TABLES]; /* of numbers_tables(), where others have routes */
+        size_t n_foreign_tables;
         const char *state_path; /* file for restarts; NULL: start with nothing wanted. Borrowed. */
         bool counts;            /* counters on every rule of the firewall */
         uint32_t sysctls;       /* SYSCTL_KEY_BITs of settings that can be written */
@@ -150,7 +154,7 @@ const LinkHints *engine_link_hints(const Engine *engine, uint32_t ifindex);
 
 const Intent *engine_intent(const Engine *engine);
 const FactSet *engine_observed(const Engine *engine);
-const Ours *engine_ours(const Engine *engine);
+const Ours *engine_ours(const Engine *engine); /* fixed by engine_start() */
 EngineState engine_state(const Engine *engine);
 const char *engine_state_reason(const Engine *engine);
 const Array *engine_conflicts(const Engine *engine); /* of Conflict */

@@ -10,6 +10,7 @@
 
 #include "backends/base/cleanup.h"
 #include "backends/facts/link.h"
+#include "service/model/numbers.h"
 
 #define HEADER "talpid-intent 1"
 #define TRAILER "end"
@@ -21,6 +22,14 @@ static const char *const carry_names[] = {
         [CARRY_YES] = "yes",
         [CARRY_NO] = "no",
 };
+
+static void write_numbers(FILE *out, const Ours *ours) {
+        if (ours->mark)
+                (void)fprintf(out,
+                        "numbers mark=%u mask=%u tunnel-table=%u excluded-table=%u priority=%u\n",
+                        ours->mark, ours->mark_mask, ours->tunnel_table, ours->excluded_table,
+                        ours->rule_priority);
+}
 
 static void write_route(FILE *out, const WantedRoute *wanted) {
         char destination[PREFIX_TEXT_MAX], gateway[ADDRESS_TEXT_MAX];
@@ -90,6 +99,7 @@ int intent_text_format(const Intent *intent, char **ret) {
                 return -ENOMEM;
 
         (void)fprintf(out, HEADER "\n");
+        write_numbers(out, &intent->ours);
         ARRAY_FOREACH(owner, &intent->owners)
                 (void)fprintf(out, "owner uid=%u name=%s\n", owner->uid, owner->name);
         ARRAY_FOREACH(wanted, &intent->routes)
@@ -188,6 +198,19 @@ static int read_carry(const char *line, const char *key, Carry *ret) {
                         return 0;
                 }
         return -EBADMSG;
+}
+
+static int parse_numbers(const char *line, Intent *intent) {
+        Ours *ours = &intent->ours;
+
+        if (ours->mark || read_number(line, "mark", UINT32_MAX, &ours->mark) < 0 ||
+                read_number(line, "mask", UINT32_MAX, &ours->mark_mask) < 0 ||
+                read_number(line, "tunnel-table", UINT32_MAX, &ours->tunnel_table) < 0 ||
+                read_number(line, "excluded-table", UINT32_MAX, &ours->excluded_table) < 0 ||
+                read_number(line, "priority", UINT32_MAX, &ours->rule_priority) < 0 ||
+                !numbers_are_sound(ours))
+                return -EBADMSG;
+        return 0;
 }
 
 static int parse_owner(const char *line, Intent *intent) {
@@ -355,6 +378,7 @@ static int parse_line(const char *line, Intent *intent) {
                 const char *word;
                 int (*parse)(const char *line, Intent *intent);
         } items[] = {
+                { "numbers ", parse_numbers },
                 { "owner ", parse_owner },
                 { "route ", parse_route },
                 { "tunnel ", parse_tunnel },

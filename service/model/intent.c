@@ -96,6 +96,7 @@ int intent_copy(Intent *to, const Intent *from) {
                 return -ENOMEM;
         if (split_copy(&to->split, &from->split) < 0)
                 return -ENOMEM;
+        to->ours = from->ours;
         return wanted_tunnel_copy(&to->tunnel, &from->tunnel);
 }
 

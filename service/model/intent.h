@@ -78,6 +78,7 @@ typedef struct Intent {
         Array routes; /* of WantedRoute, sorted by wanted_route_compare() */
         WantedTunnel tunnel;
         Split split;
+        Ours ours; /* what the numbers in it were made for; mark 0: not known */
 } Intent;
 
 #define INTENT_INIT                                                                                \

@@ -12,6 +12,7 @@
 #include "tests/lib/make-fact.h"
 
 #define HEADER "talpid-intent 1\n"
+#define NUMBERS "numbers mark=1 mask=3 tunnel-table=2 excluded-table=1 priority=4964\n"
 #define OWNER "owner uid=1000 name=:1.5\n"
 #define ROUTE                                                                                      \
         "route owner=0 destination=9.9.9.9/32 type=1 table=254 metric=5 mtu=0 onlink=0 "           \
@@ -42,6 +43,7 @@ static Intent example(void) {
         intent.tunnel.ipv6 = CARRY_NO;
         intent.tunnel.fail_closed = true;
         g_assert_nonnull(array_append(&intent.tunnel.bypass, &relay));
+        intent.ours = OURS_DEFAULT;
         return intent;
 }
 
@@ -99,6 +101,11 @@ static const struct {
         { "symbolic-with-device",
                 HEADER OWNER "route owner=0 destination=9.9.9.9/32 type=1 table=254 metric=5 mtu=0 "
                              "onlink=0 symbolic=1 gateway= device=eth0\n" END,
+                -EBADMSG },
+        { "numbers", HEADER NUMBERS OWNER ROUTE END, 0 },
+        { "numbers-twice", HEADER NUMBERS NUMBERS END, -EBADMSG },
+        { "numbers-of-the-kernel-s-tables",
+                HEADER "numbers mark=1 mask=3 tunnel-table=254 excluded-table=1 priority=1\n" END,
                 -EBADMSG },
         { "number-too-large", HEADER "owner uid=4294967296 name=\n" END, -EBADMSG },
         { "negative-number", HEADER "owner uid=-1 name=\n" END, -EBADMSG },
