@@ -129,8 +129,8 @@ static void show_choice(Demo *demo, const Choice *choice) {
         show_counts(demo, answer, choice);
         g_variant_unref(split_include(demo->client, script_pid(script), "'sockets': <'reset'>"));
         script_ask(script);
-        show_sockets(
-                demo, script, "RemoveProcess: back in the tunnel", "tcp", !choice->cuts_tcp, false);
+        show_sockets(demo, script, "RemoveProcess: back in the tunnel",
+                choice->cuts_tcp ? "tcp" : "udp", !choice->cuts_tcp, false);
 }
 
 static void show_moves(Demo *demo) {
