@@ -319,8 +319,8 @@ static int explain(Fault *fault, int error, const Process *process, const char *
                         fault, error, "group /%s is called like ours but of another user", path);
         case EAGAIN:
                 return fail(fault, error,
-                        "group /%s is removed, or full (cgroup.max.depth, "
-                        "cgroup.max.descendants)",
+                        "group /%s is removed, its manager moves it too, or it is full "
+                        "(cgroup.max.depth, cgroup.max.descendants)",
                         path);
         default:
                 return fail(fault, error, "cannot move process %d in group /%s: %s", process->pid,
