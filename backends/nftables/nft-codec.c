@@ -532,6 +532,7 @@ static void write_ways_around(Table *table, const char *chain) {
 
 /* Without these no link gets or keeps an address: RFC 2131, RFC 8415, RFC 4861, RFC 3810. */
 static void write_link_needs(Table *table, const char *chain) {
+        static const Prefix multicast = { AF_INET, 4, { 224 } };
         static const Prefix link_local = { AF_INET6, 10, { 0xfe, 0x80 } };
         static const Prefix servers = { AF_INET6, 128, { 0xff, 0x02, [13] = 1, [15] = 2 } };
         NftRule *rule = &table->rule;
@@ -542,6 +543,10 @@ static void write_link_needs(Table *table, const char *chain) {
                 match_protocol(rule, IPPROTO_UDP);
                 match_ports(rule, 68, 67);
                 rule_end(rule, NF_ACCEPT, "a link's address: DHCP");
+                rule_begin(rule, chain);
+                match_destination(rule, &multicast);
+                match_protocol(rule, IPPROTO_IGMP); /* RFC 3376: the kernel's own, TTL 1 */
+                rule_end(rule, NF_ACCEPT, "a link's multicast: IGMP");
         }
         if (table->base->flags & FILTER_GUARD_IPV6) {
                 rule_begin(rule, chain);

@@ -119,6 +119,8 @@ static void a_link_gets_its_address(Lab *lab) {
                         LAB_NOWHERE },
                 { { .to = FAR6, .protocol = IPPROTO_UDP, .from_port = 68, .port = 67 },
                         LAB_NOWHERE },
+                { { .to = "224.0.0.22", .protocol = IPPROTO_IGMP }, LAB_UP },
+                { { .to = FAR4, .protocol = IPPROTO_IGMP }, LAB_NOWHERE },
                 { { .to = "ff02::1:2", .protocol = IPPROTO_UDP, .from_port = 546, .port = 547 },
                         LAB_UP },
                 { { .to = "fe80::99", .protocol = IPPROTO_UDP, .from_port = 546, .port = 547 },
