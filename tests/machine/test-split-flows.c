@@ -103,13 +103,14 @@ static uint8_t state_of(int fd) {
 }
 
 /* A server that goes on sending when its client has ended long since, and then closes. */
-static void check_late_end(SplitLab *s, int family) {
+static void check_late_end(SplitLab *s, int family, const Command *user) {
         gint64 deadline = g_get_monotonic_time() + MACHINE_WAIT_MSEC * 1000;
-        g_autoptr(Program) program = program_start(BUILD_DIR, NULL);
+        g_autoptr(Program) program = program_start(BUILD_DIR, user);
         _cleanup_fd_ int listener = slow_server(s, family), served = -1;
         char byte;
 
-        exclude(s, program);
+        if (!user)
+                exclude(s, program);
         CHECK_OK(program_socket(program, 0, family, SOCK_STREAM, 0));
         CHECK_OK(program_connect(program, 0, SLOW_PORT, /* mapped= */ false));
         served = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -129,7 +130,18 @@ static void test_late_end(Machine *machine) {
 
         split_lab_open(&s, machine);
         for (int i = 0; i < 2; i++)
-                check_late_end(&s, families[i]);
+                check_late_end(&s, families[i], NULL);
+        split_lab_close(&s);
+}
+
+/* No mark tells of the user: what follows the end of the socket has that of the question alone. */
+static void test_late_end_of_user(Machine *machine) {
+        SplitLab s;
+
+        split_lab_open(&s, machine);
+        split_do(s.client, "AddSelectors", "([('user', 'bob')], " CLIENT_NO_OPTIONS ")");
+        for (int i = 0; i < 2; i++)
+                check_late_end(&s, families[i], &(Command){ .uid = MACHINE_BOB });
         split_lab_close(&s);
 }
 
@@ -182,6 +194,7 @@ static void test_passed(Machine *machine) {
 static const CheckCase cases[] = {
         { "/split-flows/fin-and-rst-go-where-the-connection-went", test_close },
         { "/split-flows/connection-ends-well-after-its-program", test_late_end },
+        { "/split-flows/connection-of-a-user-ends-well-after-its-program", test_late_end_of_user },
         { "/split-flows/sockets-that-are-passed-on-go-where-they-were-made", test_passed },
 };
 
