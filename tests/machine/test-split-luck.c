@@ -117,8 +117,7 @@ static void test_frozen(Machine *machine) {
         open_lab(&s, machine);
         run("mkdir " GROUP "; echo %d >" GROUP "/cgroup.procs; echo 1 >" GROUP "/cgroup.freeze",
                 program_pid(program));
-        g_variant_unref(
-                split_exclude(s.client, program_pid(program), "'sockets': <'reset'>"));
+        g_variant_unref(split_exclude(s.client, program_pid(program), "'sockets': <'reset'>"));
         g_assert_true(is_out(program_pid(program)));
         run("echo 0 >" GROUP "/cgroup.freeze");
         check_new(&s, program, "thawed", 'O');
@@ -335,7 +334,8 @@ static void check_refuses(Program *program) {
 }
 
 static void test_device(Machine *machine) {
-        g_autoptr(Program) out = program_start(BUILD_DIR, NULL), in = program_start(BUILD_DIR, NULL);
+        g_autoptr(Program) out = program_start(BUILD_DIR, NULL),
+                           in = program_start(BUILD_DIR, NULL);
         SplitLab s;
 
         open_lab(&s, machine);
