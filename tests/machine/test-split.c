@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/machine/lib/capture.h"
+#include "tests/machine/lib/cgroup.h"
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/client.h"
 
@@ -33,6 +34,10 @@ typedef struct Fixture {
         int probe_fd; /* what probes write makes machine_wait_until() ask again */
         guint probe_source;
 } Fixture;
+
+static bool is_forced(const char *mechanism) {
+        return g_strcmp0(g_getenv("TALPID_TEST_MECHANISM"), mechanism) == 0;
+}
 
 static void run(const char *script) {
         g_free(machine_run_ok("sh", "-c", script, NULL));
@@ -251,21 +256,40 @@ static void test_first_packet(Machine *machine) {
         fixture_close(&f);
 }
 
+/* By its processes, which every mechanism can; AddProcess or RemoveProcess. Returns its pid. */
+static char *change_processes(const char *method, const char *unit) {
+        char *pid = machine_run_ok("systemctl", "show", "-P", "MainPID", unit, NULL);
+        g_autofree char *call =
+                g_strdup_printf(SPLIT "%s 'ua{sv}' %s 1 children b true", method, g_strstrip(pid));
+
+        run(call);
+        return pid;
+}
+
+/* By its name, where that is matched. */
+static void list_unit(const char *method, const char *unit) {
+        g_autofree char *call =
+                g_strdup_printf(SPLIT "%sSelectors 'a(ss)a{sv}' 1 unit %s 0", method, unit);
+        g_autofree char *process = g_strdup_printf("%sProcess", method);
+
+        if (is_forced("net_cls"))
+                g_free(change_processes(process, unit));
+        else
+                run(call);
+}
+
 static void test_running_process(Machine *machine) {
-        g_autofree char *pid = NULL, *add = NULL, *back = NULL, *group = NULL;
+        g_autofree char *pid = NULL, *group = NULL;
         Fixture f;
 
         fixture_open(&f, machine);
         start_unit("probe.service");
         wait_for_unit(machine, LAB_RELAY_V4);
-        pid = machine_run_ok("systemctl", "show", "-P", "MainPID", "probe.service", NULL);
-        add = g_strdup_printf(SPLIT "AddProcess 'ua{sv}' %s 1 children b true", g_strstrip(pid));
-        run(add);
+        pid = change_processes("AddProcess", "probe.service");
         wait_for_unit(machine, LAB_ISP0_V4);
         group = machine_run_ok("systemctl", "status", "--no-pager", "probe.service", NULL);
         g_assert_nonnull(strstr(group, pid)); /* it stays accounted to its unit */
-        back = g_strdup_printf(SPLIT "RemoveProcess 'ua{sv}' %s 1 children b true", pid);
-        run(back);
+        g_free(change_processes("RemoveProcess", "probe.service"));
         wait_for_unit(machine, LAB_RELAY_V4);
         run("systemctl stop probe.service");
         fixture_close(&f);
@@ -312,7 +336,7 @@ static void test_killed(Machine *machine) {
 
         fixture_open(&f, machine);
         start_unit("probe.service");
-        run(SPLIT "AddSelectors 'a(ss)a{sv}' 1 unit probe.service 0");
+        list_unit("Add", "probe.service");
         wait_for_unit(machine, LAB_ISP0_V4);
         g_assert_cmpint(client_kill_service(f.client), >, 0);
         check_sees(CURL4, LAB_RELAY_V4);
@@ -320,7 +344,7 @@ static void test_killed(Machine *machine) {
         run("rm -f " SEEN);
         wait_for_unit(machine, LAB_ISP0_V4);
         check_sees(CURL4, LAB_RELAY_V4);
-        run(SPLIT "RemoveSelectors 'a(ss)a{sv}' 1 unit probe.service 0");
+        list_unit("Remove", "probe.service");
         wait_for_unit(machine, LAB_RELAY_V4);
         run("systemctl stop probe.service");
         fixture_close(&f);
@@ -342,7 +366,7 @@ static void test_include(Machine *machine) {
 
         fixture_open(&f, machine);
         start_unit("probe.service");
-        run(SPLIT "AddSelectors 'a(ss)a{sv}' 1 unit probe.service 0");
+        list_unit("Add", "probe.service");
         run(SPLIT "SetMode 'sa{sv}' include 0");
         wait_for_unit(machine, LAB_RELAY_V4);
         check_sees(CURL4, LAB_ISP0_V4);
@@ -357,25 +381,136 @@ static void test_include(Machine *machine) {
         fixture_close(&f);
 }
 
-/* The last is that of BPF: see main(). */
-static const CheckCase cases[] = {
-        { "/split/killed-service-changes-nothing-and-the-next-one-knows", test_killed },
-        { "/split/launcher-takes-a-command-around-the-tunnel", test_launcher },
-        { "/split/unit-is-followed-through-its-restart-and-not-moved", test_unit },
-        { "/split/first-packet-after-the-answer-goes-the-new-way", test_first_packet },
-        { "/split/running-process-goes-around-and-comes-back", test_running_process },
-        { "/split/user-goes-around-by-rules-alone", test_user },
-        { "/split/network-goes-around", test_network },
-        { "/split/excluded-traffic-follows-the-default-route", test_follows_default },
-        { "/split/excluded-programs-ask-the-resolver-of-their-link", test_dns },
-        { "/split/include-mode-tunnels-what-is-listed-alone-and-never-leaks-it", test_include },
-        { "/split/excluded-sockets-have-the-right-source-address", test_source },
+static char *property(const char *name) {
+        return g_strstrip(machine_run_ok(
+                "busctl", "get-property", SPLIT_NAME, SPLIT_PATH, SPLIT_NAME, name, NULL));
+}
+
+static void check_property(const char *name, const char *expected) {
+        g_autofree char *value = property(name);
+
+        g_assert_cmpstr(value, ==, expected);
+}
+
+static void check_finds(const char *command, const char *text) {
+        g_autofree char *out = see(command);
+
+        if (!strstr(out, text))
+                g_error("%s: '%s' does not say '%s'", command, out, text);
+}
+
+/* Units cannot be matched by class: said, not left open. */
+static void test_units_wait(Machine *machine) {
+        Fixture f;
+
+        fixture_open(&f, machine);
+        check_property("Mechanism", "s \"net_cls\"");
+        check_property("Available", "b true");
+        start_unit("probe.service");
+        run(SPLIT "AddSelectors 'a(ss)a{sv}' 2 unit probe.service cgroup system.slice/x 0");
+        check_finds(SPLIT "ListSelectors", "net_cls cannot match units");
+        wait_for_unit(machine, LAB_RELAY_V4);
+
+        /* In include mode it could be anybody: nobody goes by the open network. */
+        run(SPLIT "SetMode 'sa{sv}' include 0");
+        check_sees(CURL4, LAB_RELAY_V4);
+        check_sees(CURL6, LAB_RELAY_V6);
+        CHECK_OK(lab_tunnel_down(f.lab, "wg0"));
+        check_sees(CURL4, "");
+        check_sees(CURL6, "");
+        CHECK_OK(lab_tunnel_up(f.lab, "wg0", 0x10000000));
+        run("systemctl stop probe.service");
+        fixture_close(&f);
+}
+
+/* Everything about members of the one class, through a kill and to the end. */
+static void test_members(Machine *machine) {
+        g_autofree char *pid = NULL, *listed = NULL;
+        Fixture f;
+
+        fixture_open(&f, machine);
+        start_unit("probe.service");
+        pid = change_processes("AddProcess", "probe.service");
+        check_finds(SPLIT "ListProcesses 'a{sv}' 0", "net_cls:/talpid-excluded");
+        check_finds(SPLIT "ListProcesses 'a{sv}' 0", pid);
+        g_assert_cmpint(client_kill_service(f.client), >, 0);
+        check_finds(SPLIT "ListProcesses 'a{sv}' 0", pid);
+        run("rm -f " SEEN);
+        wait_for_unit(machine, LAB_ISP0_V4);
+        run(SPLIT "ClearProcesses 'a{sv}' 0");
+        check_property("ProcessCount", "u 0");
+        wait_for_unit(machine, LAB_RELAY_V4);
+
+        /* An end that nobody tells of is noticed. */
+        g_free(change_processes("AddProcess", "probe.service"));
+        run("systemctl stop probe.service");
+        CHECK_PRINTS(machine, "no-group", "sh", "-c",
+                "grep -q net_cls /run/talpid/state || echo no-group");
+        fixture_close(&f);
+}
+
+/* Whoever is out comes back, and nothing stays, when the service is taken away. */
+static void test_clean_up(Machine *machine) {
+        g_autofree char *group = NULL, *pid = NULL, *file = NULL;
+        Fixture f;
+
+        fixture_open(&f, machine);
+        start_unit("probe.service");
+        pid = change_processes("AddProcess", "probe.service");
+        run("systemctl stop talpid.service");
+        run("mkdir -p /run/v1; mount -t cgroup -o net_cls net_cls /run/v1");
+        run("talpidd=$(systemctl show -P ExecStart talpid.service | sed 's/.*path=\\([^ "
+            ";]*\\).*/\\1/'); "
+            "$talpidd --clean-up");
+        file = g_strdup_printf("grep net_cls /proc/%s/cgroup", pid);
+        group = see(file);
+        g_assert_true(g_str_has_suffix(group, ":/"));
+        run("test ! -e /run/v1/talpid-excluded; umount /run/v1");
+        run("systemctl stop probe.service");
+        g_variant_unref(client_call_ok(f.client, "SetTunnel", "('wg0', " CLIENT_NO_OPTIONS ")"));
+        fixture_close(&f);
+}
+
+/* What each mechanism cannot do, or does another way, has a case of its own. */
+#define CGROUP2 "bpf nftables"
+#define ALL "bpf nftables net_cls"
+
+static const struct {
+        CheckCase test;
+        const char *mechanisms;
+} cases[] = {
+        { { "/split/killed-service-changes-nothing-and-the-next-one-knows", test_killed }, ALL },
+        { { "/split/launcher-takes-a-command-around-the-tunnel", test_launcher }, ALL },
+        { { "/split/unit-is-followed-through-its-restart-and-not-moved", test_unit }, CGROUP2 },
+        { { "/split/first-packet-after-the-answer-goes-the-new-way", test_first_packet }, CGROUP2 },
+        { { "/split/running-process-goes-around-and-comes-back", test_running_process }, ALL },
+        { { "/split/user-goes-around-by-rules-alone", test_user }, ALL },
+        { { "/split/network-goes-around", test_network }, ALL },
+        { { "/split/excluded-traffic-follows-the-default-route", test_follows_default }, ALL },
+        { { "/split/excluded-programs-ask-the-resolver-of-their-link", test_dns }, ALL },
+        { { "/split/include-mode-tunnels-what-is-listed-alone-and-never-leaks-it", test_include },
+                ALL },
+        /* Marks by the firewall come too late for the source address, and are masqueraded. */
+        { { "/split/excluded-sockets-have-the-right-source-address", test_source }, "bpf" },
+        { { "/split/units-wait-with-the-reason-and-never-leak", test_units_wait }, "net_cls" },
+        { { "/split/members-of-the-class-are-listed-and-brought-back", test_members }, "net_cls" },
+        { { "/split/clean-up-brings-back-the-class-and-leaves-nothing", test_clean_up },
+                "net_cls" },
 };
 
-/* Marks by the firewall come too late for the source address, and are masqueraded. */
 int main(int argc, char **argv) {
-        const bool by_firewall = g_strcmp0(g_getenv("TALPID_TEST_MECHANISM"), "nftables") == 0;
+        const char *mechanism = g_getenv("TALPID_TEST_MECHANISM");
         const MachineOptions options = { .install_from = BUILD_DIR, .prepare = client_prepare };
+        CheckCase chosen[G_N_ELEMENTS(cases)];
+        size_t n = 0;
+        int r;
 
-        return check_main(argc, argv, &options, cases, G_N_ELEMENTS(cases) - by_firewall);
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+                if (strstr(cases[i].mechanisms, mechanism ? mechanism : "bpf"))
+                        chosen[n++] = cases[i].test;
+        r = check_main(argc, argv, &options, chosen, n);
+        /* The hierarchy of cgroup v1 is the whole kernel's, also after a kill. */
+        if (is_forced("net_cls") && cgroup_remove_net_cls("talpid-excluded") < 0)
+                return EXIT_FAILURE;
+        return r;
 }

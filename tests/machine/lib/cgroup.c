@@ -7,8 +7,10 @@
 #include <ftw.h>
 #include <glib.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,4 +135,17 @@ int cgroup_remove(const char *path) {
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         return nftw(path, remove_visit, DEPTH_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+int cgroup_remove_net_cls(const char *name) {
+        static const char mounted[] = "/mnt";
+        g_autofree char *group = g_build_filename(mounted, name, NULL);
+        int r = 0;
+
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+                mount("net_cls", mounted, "cgroup", 0, "net_cls") < 0)
+                return -errno;
+        if (rmdir(group) < 0 && errno != ENOENT)
+                r = -errno;
+        return umount(mounted) < 0 && r == 0 ? -errno : r;
 }

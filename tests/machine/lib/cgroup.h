@@ -34,3 +34,10 @@ int cgroup_enter(const char *path);
  * Return: 0, also when it does not exist; -EBUSY when somebody stays.
  */
 int cgroup_remove(const char *path);
+
+/*
+ * Removes an empty group of that name from the net_cls hierarchy of cgroup v1,
+ * which is one for all of the kernel. Leaves the caller in a mount namespace of
+ * its own. Return: 0, also when there is none; -EBUSY somebody is in it.
+ */
+int cgroup_remove_net_cls(const char *name);

@@ -39,16 +39,40 @@ static void on_signal(GDBusConnection *bus, const char *sender, const char *path
         g_ptr_array_add(client->heard, heard);
 }
 
-/* TALPID_TEST_MECHANISM forces one, by the file that an administrator would use. */
+static int write_file(const char *root, const char *name, const char *text) {
+        g_autofree char *path = g_build_filename(root, name, NULL);
+        g_autofree char *folder = g_path_get_dirname(path);
+
+        return g_mkdir_with_parents(folder, 0755) == 0 && g_file_set_contents(path, text, -1, NULL)
+                       ? 0
+                       : -EIO;
+}
+
+int client_allow_net_cls(const char *root) {
+        g_autofree char *path =
+                g_build_filename(root, "usr/share/doc/talpid/20-net-cls.conf", NULL);
+        g_autofree char *text = NULL;
+
+        if (!g_file_get_contents(path, &text, NULL, NULL))
+                return -ENOENT;
+        return write_file(root, CLIENT_DROP_INS "20-net-cls.conf", text);
+}
+
+/* TALPID_TEST_MECHANISM forces one, by the files that an administrator would use. */
 static int force_mechanism(const char *root) {
         const char *mechanism = g_getenv("TALPID_TEST_MECHANISM");
-        g_autofree char *path = g_build_filename(root, "etc/default/talpid", NULL);
+        bool is_net_cls = g_strcmp0(mechanism, "net_cls") == 0;
         g_autofree char *text = NULL;
+        int r;
 
         if (!mechanism)
                 return 0;
-        text = g_strdup_printf("TALPID_MECHANISM=%s\n", mechanism);
-        return g_file_set_contents(path, text, -1, NULL) ? 0 : -EIO;
+        r = is_net_cls ? client_allow_net_cls(root) : 0;
+        if (r < 0)
+                return r;
+        text = g_strdup_printf("TALPID_MECHANISM=%s\n%s", mechanism,
+                is_net_cls ? "TALPID_NET_CLS_MOUNT_DIR=/run/talpid/net_cls\n" : "");
+        return write_file(root, "etc/default/talpid", text);
 }
 
 static int mask_dispatcher(const char *root) {
@@ -66,11 +90,7 @@ int client_prepare(const char *root) {
 #ifdef SANITIZED
         /* The leak check traces its own process; what it finds makes the service fail. */
         static const char drop_in[] = "[Service]\nSystemCallFilter=@debug\n";
-        g_autofree char *folder =
-                g_build_filename(root, "etc/systemd/system/talpid.service.d", NULL);
-        g_autofree char *path = g_build_filename(folder, "sanitizers.conf", NULL);
-
-        if (g_mkdir_with_parents(folder, 0755) < 0 || !g_file_set_contents(path, drop_in, -1, NULL))
+        if (write_file(root, CLIENT_DROP_INS "sanitizers.conf", drop_in) < 0)
                 return -EIO;
 #endif
         r = mask_dispatcher(root);
