@@ -23,6 +23,7 @@
 #include "service/bus/routing-object.h"
 #include "service/bus/split-object.h"
 #include "service/engine/engine.h"
+#include "service/engine/state-file.h"
 #include "service/hints.h"
 #include "service/lifecycle.h"
 #include "service/means/means.h"
@@ -42,12 +43,13 @@ typedef struct Service {
         sd_bus *bus;
         Backend *rtnetlink;
         Backend *nftables; /* NULL: this kernel has no nftables, and there is no guard */
-        NetCls *net_cls;   /* opened as root, until the means take it */
+        SplitMeansConfig means_config; /* its net_cls was opened as root, until the means take it */
         Backend *sysctls;
         SplitMeans *means;
         Engine *engine;
         SplitController *split;
         char state_path[PATH_SIZE], permanent_path[PATH_SIZE], restored_path[PATH_SIZE];
+        char mechanism_path[PATH_SIZE];
         char taken_path[PATH_SIZE];
         Authority *authority;
         PendingCalls *pending;
@@ -77,7 +79,7 @@ static void service_clear(Service *service) {
         engine_free(service->engine);
         split_means_free(service->means);
         sysctl_backend_free(service->sysctls);
-        net_cls_free(service->net_cls);
+        net_cls_free(service->means_config.net_cls);
         nftables_free(service->nftables);
         rtnetlink_free(service->rtnetlink);
         bus_close(service->bus);
@@ -194,14 +196,16 @@ static void make_guard(Service *service) {
                         fault.text[0] ? fault.text : strerror(-r));
 }
 
-static SplitMeansConfig means_config(const Service *service, const Settings *settings) {
-        return (SplitMeansConfig){ .event = service->event,
-                .forced = settings->mechanism,
-                .cgroup2_mount = settings->cgroup2_mount,
-                .net_cls_directory = settings->net_cls_directory,
-                .bpf_directory = settings->bpf_directory,
-                .user = privileges_find_user(SERVICE_USER),
-                .nftables = service->nftables };
+/* What the last run left wanted of split tunnelling. Unreadable: the engine says so. */
+static int find_wishes(const Service *service, SplitMeansConfig *config) {
+        CLEANUP(intent_clear) Intent saved = INTENT_INIT;
+        int r = service->state_path[0] ? state_file_read(service->state_path, &saved) : 0;
+
+        if (r == -ENOMEM)
+                return r;
+        config->is_wanted = r > 0 && split_lists_groups(&saved.split);
+        config->is_include = r > 0 && saved.split.mode == SPLIT_INCLUDE;
+        return 0;
 }
 
 /* Settings that make the kernel heed the marks of what comes in. */
@@ -226,12 +230,18 @@ static uint32_t find_sysctls(void) {
 }
 
 /* What tells processes apart, where anything does. */
-static int make_means(Service *service, const Settings *settings) {
-        SplitMeansConfig config = means_config(service, settings);
+static int make_means(Service *service) {
+        SplitMeansConfig *config = &service->means_config;
         int r;
 
-        config.net_cls = TAKE(service->net_cls);
-        r = split_means_new(&config, &service->means);
+        config->event = service->event;
+        config->nftables = service->nftables;
+        config->memory_path = service->mechanism_path[0] ? service->mechanism_path : NULL;
+        r = find_wishes(service, config);
+        if (r < 0)
+                return r;
+        r = split_means_new(config, &service->means);
+        config->net_cls = NULL;
         if (r >= 0)
                 split_means_set_engine(service->means, service->engine);
         return r;
@@ -245,6 +255,14 @@ static void find_foreign_tables(Service *service, EngineConfig *config) {
         for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
                 if (rtnetlink_table_is_foreign(service->rtnetlink, tables[i]) > 0)
                         config->foreign_tables[config->n_foreign_tables++] = tables[i];
+}
+
+static void configure_means(Service *service, const Settings *settings) {
+        service->means_config = (SplitMeansConfig){ .forced = settings->mechanism,
+                .cgroup2_mount = settings->cgroup2_mount,
+                .net_cls_directory = settings->net_cls_directory,
+                .bpf_directory = settings->bpf_directory,
+                .user = privileges_find_user(SERVICE_USER) };
 }
 
 /* Kernel side: backends and the engine, not started yet. */
@@ -264,7 +282,7 @@ static int build_engine(Service *service, const Settings *settings, const char *
         if (r < 0)
                 return r;
         make_guard(service);
-        r = make_means(service, settings);
+        r = make_means(service);
         if (r >= 0 && split_means_backend(service->means))
                 r = engine_add_backend(service->engine, split_means_backend(service->means));
         if (r >= 0)
@@ -412,10 +430,10 @@ static int start(Service *service) {
 }
 
 static int build(Service *service, const Settings *settings) {
-        const SplitMeansConfig config = means_config(service, settings);
         int r;
 
-        service->net_cls = split_means_reserve(&config);
+        configure_means(service, settings);
+        split_means_reserve(&service->means_config);
         r = privileges_drop(SERVICE_USER, settings->directory);
         if (r < 0)
                 return r;
@@ -434,6 +452,7 @@ static int build(Service *service, const Settings *settings) {
         }
 
         (void)snprintf(service->state_path, PATH_SIZE, "%s/state", settings->directory);
+        (void)snprintf(service->mechanism_path, PATH_SIZE, "%s/mechanism", settings->directory);
         r = build_engine(service, settings, service->state_path);
         if (r >= 0)
                 r = build_split(service, settings);
@@ -474,6 +493,8 @@ static void on_cleaned_up(int result, const Refusal *why, void *userdata) {
 static int clean_kernel(Service *service, const Settings *settings) {
         int r;
 
+        configure_means(service, settings);
+        service->means_config.net_cls_directory = ""; /* nothing is mounted for this */
         r = sd_event_default(&service->event);
         if (r >= 0)
                 r = build_engine(service, settings, /* state_path= */ NULL);
@@ -489,7 +510,7 @@ static int clean_kernel(Service *service, const Settings *settings) {
 }
 
 static int remove_files(const Service *service, const char *directory) {
-        static const char *const names[] = { "state", "bus", "restored", "sysctl" };
+        static const char *const names[] = { "state", "bus", "restored", "sysctl", "mechanism" };
 
         for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
                 if (unlinkat(service->directory_fd, names[i], 0) < 0 && errno != ENOENT)

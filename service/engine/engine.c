@@ -188,8 +188,6 @@ static int settle(Engine *engine) {
         do
                 r = settle_once(engine);
         while (r >= 0 && markers_exchanged(&engine->markers, &engine->reconciler));
-        if (r >= 0)
-                markers_retire(&engine->markers, &engine->reconciler);
         return r;
 }
 
@@ -578,6 +576,8 @@ static int on_turn(sd_event_source *source, void *userdata) {
                 r = settle(engine);
         run_submissions(engine, &mask, &endings);
         finished = finish_intent(engine);
+        if (r >= 0 && finished >= 0)
+                markers_retire(&engine->markers, &engine->reconciler);
         if (r < 0 || finished < 0) {
                 log_error("Cannot look or act: %s; reading everything again",
                         strerror(r < 0 ? -r : -finished));
@@ -788,6 +788,7 @@ int engine_start(Engine *engine) {
         for (int i = 0; i < 2; i++)
                 engine->folds[i].told = engine->view.best[i];
         r = settle(engine);
+        markers_retire(&engine->markers, &engine->reconciler);
         resolve_gateways(engine);
         find_conflicts(engine, &mask);
         find_state(engine, &mask);

@@ -77,7 +77,9 @@ static int make_group(Cgroup2Means *means, const char *path, GroupPlace *ret, Fa
 
         made = mkdirat(base, CGROUP_PATH_EXCLUDED, 0755) == 0;
         if (!made && errno != EEXIST)
-                return set_fault(fault, -errno, "no group can be made below its control group");
+                return set_fault(fault, -errno,
+                        errno == EROFS ? "the control groups are mounted read-only"
+                                       : "no group can be made below its control group");
         group = cgroup_tree_open(base, CGROUP_PATH_EXCLUDED);
         if (group < 0)
                 return set_fault(fault, group, "the new control group cannot be opened");
@@ -343,10 +345,13 @@ int cgroup2_means_open_group(uint64_t id, void *userdata) {
 }
 
 /* Whether processes can be moved at all. */
-static int check_root(int root, Fault *fault) {
+static int check_root(int root, const char *mount, Fault *fault) {
+        if (root < 0 && fault)
+                (void)snprintf(fault->text, sizeof(fault->text), "%s%s%.128s%s",
+                        root == -ENODEV ? "cgroup2 is not mounted" : strerror(-root),
+                        mount[0] ? " at " : "", mount, mount[0] ? ", see TALPID_CGROUP2_FS" : "");
         if (root < 0)
-                return set_fault(
-                        fault, root, root == -ENODEV ? "cgroup2 is not mounted" : strerror(-root));
+                return root;
         if (faccessat(root, ".", W_OK, AT_EACCESS) >= 0)
                 return 0;
         return set_fault(fault, -errno,
@@ -355,13 +360,13 @@ static int check_root(int root, Fault *fault) {
 }
 
 int cgroup2_means_check(const Cgroup2Means *means, Fault *fault) {
-        return check_root(means->root, fault);
+        return check_root(means->root, "", fault);
 }
 
 int cgroup2_means_probe(const char *mount) {
         CLEANUP_FD int root = cgroup_tree_open_root(mount[0] ? mount : NULL);
 
-        return check_root(root, NULL);
+        return check_root(root, mount, NULL);
 }
 
 int cgroup2_means_new(sd_event *event, const char *mount, Sockets *sockets,
@@ -375,7 +380,7 @@ int cgroup2_means_new(sd_event *event, const char *mount, Sockets *sockets,
         means->sockets = sockets;
         means->listener = *listener;
         means->root = cgroup_tree_open_root(mount[0] ? mount : NULL);
-        r = check_root(means->root, fault);
+        r = check_root(means->root, mount, fault);
         if (r < 0)
                 return r;
         r = cgroup2_open(event, mount[0] ? mount : NULL, &means->cgroup2);

@@ -3,6 +3,7 @@
 #include "service/means/means.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +116,12 @@ static int try_net_cls(SplitMeans *means) {
         if (!means->config.net_cls)
                 means->config.net_cls =
                         open_net_cls(&means->config, /* may_mount= */ true, &means->fault);
-        if (!means->config.net_cls)
+        if (!means->config.net_cls) {
+                /* What was wrong while we were root says more than that we are not any more. */
+                if (means->fault.error == -EPERM && means->config.net_cls_fault.error < 0)
+                        means->fault = means->config.net_cls_fault;
                 return 0;
+        }
         if (!means->net_cls && net_cls_means_new(means->event, means->config.net_cls,
                                        means->sockets, &listener, &means->net_cls) < 0)
                 return -ENOMEM;
@@ -160,6 +165,41 @@ static Backend *find_marker(const SplitMeans *means, Mechanism mechanism) {
                                              : means->config.nftables;
 }
 
+/* For the next run: it is written aside and put in place, so that it is whole. */
+static void remember(const SplitMeans *means) {
+        const char *path = means->config.memory_path, *name = mechanism_name(means->mechanism);
+        CLEANUP_FREE char *aside = NULL;
+        CLEANUP_FD int fd = -1;
+
+        if (!path)
+                return;
+        if (asprintf(&aside, "%s.new", path) < 0) {
+                aside = NULL;
+                return;
+        }
+        fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 || write(fd, name, strlen(name)) != (ssize_t)strlen(name) ||
+                rename(aside, path) < 0)
+                log_warning("Cannot write %s: %s", path, strerror(errno));
+}
+
+/* Return: what was in force when the last run ended; NONE with *ret_known false. */
+static Mechanism recall(const SplitMeans *means, bool *ret_known) {
+        char name[16] = "";
+        CLEANUP_FD int fd = -1;
+        int found;
+
+        *ret_known = false;
+        if (!means->config.memory_path)
+                return MECHANISM_NONE;
+        fd = open(means->config.memory_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 || read(fd, name, sizeof(name) - 1) < 0)
+                return MECHANISM_NONE;
+        found = mechanism_parse(name);
+        *ret_known = found >= 0;
+        return found < 0 ? MECHANISM_NONE : (Mechanism)found;
+}
+
 static void change_to(SplitMeans *means, Mechanism next, const char *reason) {
         const Mechanism before = means->mechanism;
 
@@ -172,6 +212,7 @@ static void change_to(SplitMeans *means, Mechanism next, const char *reason) {
         (void)snprintf(means->reason, sizeof(means->reason), "%s", reason);
         log_warning("Processes are told apart by %s from now on, no longer by %s: %s",
                 mechanism_name(next), mechanism_name(before), means->reason);
+        remember(means);
         set_firewall(means);
         engine_set_matches_groups(means->engine, mechanism_matches_groups(next));
         if (means->controller)
@@ -228,12 +269,18 @@ bool split_means_groups_failed(SplitMeans *means, const Fault *fault) {
         return true;
 }
 
+/* Somebody may have made room for one where there was none. */
 static void on_refresh(void *userdata) {
         SplitMeans *means = userdata;
+        const Split *split = &engine_intent(means->engine)->split;
+        bool is_include = !split->disabled && split->mode == SPLIT_INCLUDE;
         char tried[MECHANISM_REASON_MAX];
-        uint32_t better = means->allowed & (MECHANISM_BIT(means->mechanism) - 1);
-        Mechanism next = mechanism_choose(better, try_part, means, tried);
+        Mechanism next;
 
+        if (means->mechanism != MECHANISM_NONE)
+                return;
+        next = mechanism_choose(means->allowed & mechanism_after(MECHANISM_NONE, is_include),
+                try_part, means, tried);
         if (next != MECHANISM_NONE)
                 change_to(means, next, "somebody asked to look afresh (Refresh)");
 }
@@ -255,26 +302,37 @@ static uint32_t allowed_by(const char *forced) {
         return forced[0] ? MECHANISM_ALL & MECHANISM_BIT(mechanism_parse(forced)) : MECHANISM_ALL;
 }
 
-NetCls *split_means_reserve(const SplitMeansConfig *config) {
+void split_means_reserve(SplitMeansConfig *config) {
         const uint32_t allowed = allowed_by(config->forced);
         bool may_mount;
-        Fault fault;
 
         if (geteuid() != 0 || !(allowed & MECHANISM_BIT(MECHANISM_NET_CLS)))
-                return NULL;
+                return;
         may_mount = allowed == MECHANISM_BIT(MECHANISM_NET_CLS) || !cgroup2_does(config);
-        return open_net_cls(config, may_mount, &fault); /* a fault is told by the next try */
+        config->net_cls = open_net_cls(config, may_mount, &config->net_cls_fault);
 }
 
 static void choose(SplitMeans *means) {
-        means->allowed = allowed_by(means->config.forced);
-        means->mechanism = mechanism_choose(means->allowed, try_part, means, means->reason);
+        uint32_t allowed;
+        bool is_known;
+        Mechanism before = recall(means, &is_known);
+
+        means->allowed = allowed = allowed_by(means->config.forced);
+        if (is_known && means->config.is_wanted &&
+                (before == MECHANISM_NONE || !means->config.forced[0]))
+                allowed &= mechanism_after(before, means->config.is_include);
+        means->mechanism = mechanism_choose(allowed, try_part, means, means->reason);
         if (means->allowed == 0)
                 (void)snprintf(means->reason, sizeof(means->reason), "TALPID_MECHANISM is %s",
                         means->config.forced);
         else if (means->reason[0])
                 log_info("Processes are told apart by %s, not by a better way: %s",
                         mechanism_name(means->mechanism), means->reason);
+        if (allowed == 0 && means->allowed != 0)
+                (void)snprintf(means->reason, sizeof(means->reason),
+                        "there was none, and nothing is opened by itself in include mode: set mode "
+                        "exclude, and call Refresh");
+        remember(means);
         set_firewall(means);
 }
 
@@ -391,9 +449,7 @@ static void end_groups_of(const SplitProcesses *processes) {
         }
 }
 
-/* A group on net_cls is looked for where it is mounted; it is never mounted for this. */
 void split_means_end_groups(SplitMeans *means) {
-        means->config.net_cls_directory = "";
         if (try_cgroup2(means) > 0) {
                 cgroup2_means_set_owner(means->cgroup2, means->config.user);
                 end_groups_of(cgroup2_means_processes(means->cgroup2));

@@ -8,7 +8,8 @@
  *
  * Where the mechanism in force fails, the next one takes over while the service
  * runs: it marks everything first, then the marks of the one before go. Nothing
- * climbs back by itself; Refresh() of the engine tries the better ones again.
+ * climbs back while somebody is listed, not by a restart either, see
+ * mechanism_after(); from none it does, by Refresh() of the engine.
  */
 
 #include <sys/types.h>
@@ -32,15 +33,19 @@ typedef struct SplitMeansConfig {
         const char *bpf_directory;     /* for pins */
         uid_t user;                    /* the service's, whose pins and groups are ours, too */
         NetCls *net_cls;               /* of split_means_reserve(); NULL: none. Taken */
+        Fault net_cls_fault;           /* why that has none; .error 0: it was not asked */
         Backend *nftables;             /* NULL: there is none. Borrowed, not with an engine yet */
+        const char *memory_path;       /* file for what is in force; NULL: not remembered */
+        bool is_wanted;                /* somebody is listed since an earlier run, */
+        bool is_include;               /* … in include mode */
 } SplitMeansConfig;
 
 /*
  * Opens while we are root what net_cls may need later, when we are not: see
- * backends/net-cls. It is mounted only where cgroup2 does not do. NULL: nothing to
- * be had, or no root.
+ * backends/net-cls. It is mounted only where cgroup2 does not do. Fills net_cls
+ * and net_cls_fault of *config.
  */
-NetCls *split_means_reserve(const SplitMeansConfig *config);
+void split_means_reserve(SplitMeansConfig *config);
 
 /*
  * Takes the best mechanism. Finding none is no error. The texts of *config are

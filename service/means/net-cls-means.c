@@ -24,9 +24,9 @@ struct NetClsMeans {
         SplitProcesses processes;
 };
 
-static void look_later(NetClsMeans *means) {
+static void look_after(NetClsMeans *means, usec_t pause_usec) {
         /* Without it an empty group is noticed when the service starts again. */
-        if (sd_event_source_set_time_relative(means->timer, LOOK_USEC) >= 0)
+        if (sd_event_source_set_time_relative(means->timer, pause_usec) >= 0)
                 (void)sd_event_source_set_enabled(means->timer, SD_EVENT_ONESHOT);
 }
 
@@ -37,7 +37,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
 
         means->n_empty_looks = r < 0 || pids.n > 0 ? 0 : means->n_empty_looks + 1;
         if (means->n_empty_looks < LOOKS_MAX)
-                look_later(means);
+                look_after(means, LOOK_USEC);
         else
                 means->listener.on_empty(&own_place, means->listener.userdata);
         return 0;
@@ -45,7 +45,13 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
 
 static void expect_members(NetClsMeans *means) {
         means->n_empty_looks = 0;
-        look_later(means);
+        look_after(means, LOOK_USEC);
+}
+
+/* It may be empty now, and nobody is prepared to come. */
+static void expect_none(NetClsMeans *means) {
+        means->n_empty_looks = LOOKS_MAX - 1;
+        look_after(means, 0);
 }
 
 static int append_place(Array *places) {
@@ -124,6 +130,8 @@ static int include(const SplitProcess *split_process, bool children, Array *pids
         if (children)
                 (void)process_list_children(process.pid, &refs);
         r = net_cls_return_process(means->net_cls, &process, fault);
+        if (r > 0)
+                expect_none(means);
         if (r > 0 && !array_append(pids, &process.pid))
                 return -ENOMEM;
         ARRAY_FOREACH(ref, &refs) {

@@ -257,3 +257,13 @@ bool split_is_active(const Split *split) {
         return !split->disabled &&
                (split->selectors.n > 0 || split->groups.n > 0 || split->mode == SPLIT_INCLUDE);
 }
+
+bool split_lists_groups(const Split *split) {
+        const Selector *selector;
+
+        ARRAY_FOREACH(selector, &split->selectors) {
+                if (selector->kind == SELECTOR_UNIT || selector->kind == SELECTOR_CGROUP)
+                        return true;
+        }
+        return split->groups.n > 0;
+}

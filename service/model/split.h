@@ -133,5 +133,8 @@ const SplitGroup *split_next_group(const Split *split, const SplitGroup *last);
 /* Nobody is listed and all is as it comes. */
 bool split_is_empty(const Split *split);
 
+/* Whether anybody is listed who has to be told apart by groups. */
+bool split_lists_groups(const Split *split);
+
 /* Whether anything has to be done for it: somebody listed, not disabled. */
 bool split_is_active(const Split *split);

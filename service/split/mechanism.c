@@ -49,6 +49,12 @@ uint32_t mechanism_below(Mechanism mechanism) {
         return MECHANISM_ALL & ~(MECHANISM_BIT(mechanism + 1) - 1);
 }
 
+uint32_t mechanism_after(Mechanism before, bool is_include) {
+        if (before == MECHANISM_NONE)
+                return is_include ? 0 : MECHANISM_ALL;
+        return MECHANISM_BIT(before) | mechanism_below(before);
+}
+
 /* What is known of a part. */
 typedef enum Known {
         KNOWN_NOT,

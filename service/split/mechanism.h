@@ -62,6 +62,14 @@ Mechanism mechanism_choose(uint32_t allowed, MechanismTry try_part, void *userda
         char reason[static MECHANISM_REASON_MAX]);
 
 /*
+ * What may be taken while somebody is listed and @before was in force. Sockets
+ * made under it may have no mark of their own, which a better one would leave
+ * without: so nothing climbs, but from none in exclude mode, where they stay in
+ * the tunnel.
+ */
+uint32_t mechanism_after(Mechanism before, bool is_include);
+
+/*
  * Whether what went wrong with marking a group says that the mechanism does not
  * do, not that the group is gone, or is none that could be marked, or that
  * memory is short: negative errno.

@@ -508,9 +508,10 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
                 if (strstr(cases[i].mechanisms, mechanism ? mechanism : "bpf"))
                         chosen[n++] = cases[i].test;
-        r = check_main(argc, argv, &options, chosen, n);
-        /* The hierarchy of cgroup v1 is the whole kernel's, also after a kill. */
-        if (is_forced("net_cls") && cgroup_remove_net_cls("talpid-excluded") < 0)
+        if (!is_forced("net_cls"))
+                return check_main(argc, argv, &options, chosen, n);
+        if (cgroup_hold_net_cls() < 0)
                 return EXIT_FAILURE;
-        return r;
+        r = check_main(argc, argv, &options, chosen, n);
+        return cgroup_release_net_cls("talpid-excluded") < 0 ? EXIT_FAILURE : r;
 }

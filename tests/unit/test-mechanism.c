@@ -89,6 +89,16 @@ static void test_descent(void) {
         g_assert_cmpuint(mechanism_below(MECHANISM_NONE), ==, 0);
 }
 
+/* Sockets without a mark of their own are left to nobody. */
+static void test_no_climbing(void) {
+        g_assert_cmpuint(mechanism_after(MECHANISM_BPF, false), ==, MECHANISM_ALL);
+        g_assert_cmpuint(mechanism_after(MECHANISM_NFTABLES, false), ==,
+                BIT(MECHANISM_NFTABLES) | BIT(MECHANISM_NET_CLS));
+        g_assert_cmpuint(mechanism_after(MECHANISM_NET_CLS, true), ==, BIT(MECHANISM_NET_CLS));
+        g_assert_cmpuint(mechanism_after(MECHANISM_NONE, false), ==, MECHANISM_ALL);
+        g_assert_cmpuint(mechanism_after(MECHANISM_NONE, true), ==, 0);
+}
+
 static void test_fault(void) {
         static const int of_the_group[] = { -ENOENT, -ENODEV, -ESTALE };
         static const int passing[] = { -ENOMEM, -EAGAIN, -ENOBUFS, -EMFILE, -EINTR };
@@ -135,6 +145,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/mechanism/best-that-works-is-taken", test_choice);
         g_test_add_func("/mechanism/falling-has-an-end", test_descent);
+        g_test_add_func("/mechanism/nothing-climbs-past-open-sockets", test_no_climbing);
         g_test_add_func("/mechanism/knows-its-faults-from-those-of-a-group", test_fault);
         g_test_add_func("/mechanism/names-come-back", test_names);
         g_test_add_func("/mechanism/reason-is-bounded", test_reason_is_bounded);

@@ -137,15 +137,26 @@ int cgroup_remove(const char *path) {
         return nftw(path, remove_visit, DEPTH_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-int cgroup_remove_net_cls(const char *name) {
-        static const char mounted[] = "/mnt";
-        g_autofree char *group = g_build_filename(mounted, name, NULL);
+#define NET_CLS "/mnt"
+
+int cgroup_hold_net_cls(void) {
+        if (geteuid() != 0)
+                return 0; /* the machine says so */
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+                mount("net_cls", NET_CLS, "cgroup", 0, "net_cls") < 0) {
+                g_printerr("cannot mount net_cls: %s\n", g_strerror(errno));
+                return -errno;
+        }
+        return 0;
+}
+
+int cgroup_release_net_cls(const char *name) {
+        g_autofree char *group = g_build_filename(NET_CLS, name, NULL);
         int r = 0;
 
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-                mount("net_cls", mounted, "cgroup", 0, "net_cls") < 0)
-                return -errno;
+        if (geteuid() != 0)
+                return 0;
         if (rmdir(group) < 0 && errno != ENOENT)
                 r = -errno;
-        return umount(mounted) < 0 && r == 0 ? -errno : r;
+        return umount(NET_CLS) < 0 && r == 0 ? -errno : r;
 }

@@ -35,9 +35,14 @@ int cgroup_enter(const char *path);
  */
 int cgroup_remove(const char *path);
 
-/*
- * Removes an empty group of that name from the net_cls hierarchy of cgroup v1,
- * which is one for all of the kernel. Leaves the caller in a mount namespace of
- * its own. Return: 0, also when there is none; -EBUSY somebody is in it.
+/**
+ * cgroup_hold_net_cls() - keep the net_cls hierarchy of cgroup v1 there
+ *
+ * It is one for all of the kernel, and comes to be in the first cgroup namespace
+ * alone: from then on a machine can mount it. Leaves the caller in a mount
+ * namespace of its own. Says why on stderr when it fails.
  */
-int cgroup_remove_net_cls(const char *name);
+int cgroup_hold_net_cls(void);
+
+/* And lets it go without an empty group of that name. Return: -EBUSY somebody is in it. */
+int cgroup_release_net_cls(const char *name);
