@@ -71,6 +71,8 @@ static int make_link(
                 return bpf_fault(fault, link, "cannot attach BPF program %s", what);
         pin_name_format(attachment->group, hook, name);
         r = pins_put(attachment->pins, name, link);
+        if (r == -ENOENT || r == -ENODEV) /* not the group: it was there a moment ago */
+                return bpf_fault(fault, -EIO, "the place for pins is gone");
         return r < 0 ? bpf_fault(fault, r, "cannot pin %s", name) : 0;
 }
 
