@@ -372,6 +372,7 @@ static void tunnel_up(Fixture *f) {
         g_variant_unref(client_call_ok(f->client, "SetTunnel", "('wg0', " CLIENT_NO_OPTIONS ")"));
         CHECK_OK(capture_start(f->lab, LAB_MACHINE, "wg0", &f->tunnel));
         CHECK_OK(capture_narrow(f->tunnel, LAB_INTERNET_V4, LAB_INTERNET_V6));
+        f->isp = capture_stop(f->isp);
         CHECK_OK(capture_start(f->lab, LAB_ISP0, "lan", &f->isp));
         CHECK_OK(capture_narrow(f->isp, LAB_INTERNET_V4, LAB_INTERNET_V6));
 }
