@@ -158,10 +158,17 @@ void request_finish(Request *request) {
                         &request->answer, request->userdata);
 }
 
-/* A socket() that was under way during the move is seen now: kernel.md 2. */
+/*
+ * A socket() that was under way during the move is seen now: kernel.md 2. By
+ * the firewall a connection made since then has the source of the old path,
+ * and is masqueraded: it is not to be cut.
+ */
 static int on_second_sweep(sd_event_source *source, void *userdata) {
         Request *request = userdata;
 
+        if (strcmp(request->controller->config.mechanism, "bpf") != 0 &&
+                request->asked.sockets == SPLIT_SOCKETS_RESET)
+                request->asked.sockets = SPLIT_SOCKETS_MIGRATE;
         if (request->result >= 0 || !request->is_exclude)
                 request_sweep(request);
         request_finish(request);
