@@ -47,7 +47,8 @@ static bool kill_at(pid_t pid, unsigned n) {
         g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
         g_assert_true(WIFSTOPPED(status));
         g_assert_cmpint(
-                ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), ==, 0);
+                ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), ==,
+                0);
         for (unsigned seen = 0;;) {
                 g_assert_cmpint(ptrace(PTRACE_SYSCALL, pid, 0, 0), ==, 0);
                 g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
@@ -116,7 +117,8 @@ static void test_killed_anywhere(World *world) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        world_test_add("/cgroup-bpf-crash/next-process-mends-whatever-is-left", test_killed_anywhere,
+        world_test_add("/cgroup-bpf-crash/next-process-mends-whatever-is-left",
+                test_killed_anywhere,
                 /* with_network= */ false);
         return g_test_run();
 }
