@@ -42,6 +42,7 @@ const char *filter_kind_name(FilterKind kind) {
                 [FILTER_AROUND] = "around",
                 [FILTER_UPLINK] = "uplink",
                 [FILTER_USER] = "user",
+                [FILTER_INCLUDED] = "included",
                 [FILTER_INTERFACE] = "interface",
         };
 

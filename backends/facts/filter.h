@@ -25,15 +25,20 @@ typedef enum FilterKind {
         FILTER_AROUND,    /* `prefix`: destinations that go around the tunnel */
         FILTER_UPLINK,    /* `name`: what comes in by it is marked, for strict reverse-path
                            * filters and for answers by the same link */
-        FILTER_USER,      /* `number`: a uid whose packets may go around */
+        FILTER_USER,      /* `number`: a uid whose packets may go around, or with
+                           * FILTER_GUARD_INCLUDED must not */
+        FILTER_INCLUDED,  /* `prefix`: destinations that must not be reached beside the tunnel,
+                           * with FILTER_GUARD_INCLUDED alone */
         FILTER_INTERFACE, /* `name`: what is forwarded from it may go around */
         _FILTER_KIND_MAX,
 } FilterKind;
 
 #define FILTER_GUARD_IPV4 (UINT32_C(1) << 0) /* nothing of the family leaves but by the tunnel */
 #define FILTER_GUARD_IPV6 (UINT32_C(1) << 1)
-#define FILTER_GUARD_INCLUDED (UINT32_C(1) << 2) /* only packets with `included` are guarded */
-#define FILTER_COUNT (UINT32_C(1) << 3)          /* counters on every rule: TALPID_FIREWALL_DEBUG */
+#define FILTER_GUARD_INCLUDED                                                                      \
+        (UINT32_C(1) << 2)              /* only packets with `included` are guarded,               \
+                                         * of users and to destinations listed */
+#define FILTER_COUNT (UINT32_C(1) << 3) /* counters on every rule: TALPID_FIREWALL_DEBUG */
 
 typedef struct FilterItem {
         FilterKind kind;

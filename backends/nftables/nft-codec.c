@@ -96,6 +96,7 @@ static int check_filter(const FilterItem *item, const char **ret_why) {
         case FILTER_TUNNEL_ADDRESS:
         case FILTER_LAN:
         case FILTER_AROUND:
+        case FILTER_INCLUDED:
                 if (!is_family(prefix->family) || prefix->length > family_size_bits(prefix->family))
                         return refuse(-EINVAL, "not a prefix", ret_why);
                 if (item->kind == FILTER_TUNNEL_ADDRESS &&
@@ -208,6 +209,11 @@ static bool guards_included(const Table *table) {
         return table->base->flags & FILTER_GUARD_INCLUDED;
 }
 
+/* Who must use the tunnel and has no mark that says so. */
+static bool guards_listed(const Table *table) {
+        return table->n_of[FILTER_USER] + table->n_of[FILTER_INCLUDED] > 0;
+}
+
 static bool marks_from_uplink(const Table *table) {
         return table->n_of[FILTER_UPLINK] > 0;
 }
@@ -236,6 +242,8 @@ static const char *prefix_set_name(FilterKind kind, int family) {
                 return family == AF_INET ? "lan-ipv4" : "lan-ipv6";
         case FILTER_AROUND:
                 return family == AF_INET ? "around-ipv4" : "around-ipv6";
+        case FILTER_INCLUDED:
+                return family == AF_INET ? "included-ipv4" : "included-ipv6";
         case FILTER_BASE:
         case FILTER_TUNNEL:
         case FILTER_UPLINK:
@@ -313,7 +321,9 @@ static void write_users(Table *table) {
 
         if (table->n_of[FILTER_USER] == 0)
                 return;
-        set = open_set(table, SET_USERS, &type_uid, 0, "users whose packets may go around");
+        set = open_set(table, SET_USERS, &type_uid, 0,
+                guards_included(table) ? "users who must use the tunnel"
+                                       : "users whose packets may go around");
         for (size_t i = 0; set && i < table->n_filters; i++) {
                 const FilterItem *item = &table->filters[i].filter;
 
@@ -423,7 +433,8 @@ static void write_link_icmpv6(Table *table) {
         static const uint8_t types[] = { 131, 132, 133, 135, 136, 143 };
         struct nftnl_set *set;
 
-        if (!(table->base->flags & FILTER_GUARD_IPV6) || guards_included(table))
+        if (!(table->base->flags & FILTER_GUARD_IPV6) ||
+                (guards_included(table) && !guards_listed(table)))
                 return;
         set = open_set(table, SET_LINK_ICMPV6, &type_icmpv6, NFT_SET_CONSTANT,
                 "neighbour discovery and multicast reports");
@@ -454,6 +465,7 @@ static void write_sets(Table *table) {
         write_name_set(table, FILTER_UPLINK, SET_UPLINK, "devices that lead out beside the tunnel");
         write_prefix_sets(table, FILTER_LAN, "the local network");
         write_prefix_sets(table, FILTER_AROUND, "destinations that go around the tunnel");
+        write_prefix_sets(table, FILTER_INCLUDED, "destinations that must use the tunnel");
         write_users(table);
         write_name_set(table, FILTER_INTERFACE, SET_INTERFACES,
                 guards_included(table) ? "forwarded from these: must use the tunnel"
@@ -614,6 +626,33 @@ static void write_tunnel_sources(Table *table, const char *chain) {
         }
 }
 
+/* Users and destinations are routed into the tunnel without a mark: what is on its way elsewhere.
+ */
+static void write_guard_listed(Table *table, const char *chain) {
+        static const int families[] = { AF_INET, AF_INET6 };
+        NftRule *rule = &table->rule;
+
+        if (!guards_listed(table))
+                return;
+        rule_begin(rule, chain);
+        match_mark(rule, table->base->mark, table->base->mask);
+        rule_end(rule, NF_ACCEPT, "marked to go around: the tunnel's own packets");
+        write_link_needs(table, chain);
+        if (table->n_of[FILTER_USER] > 0) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_SKUID, SET_USERS);
+                rule_end(rule, NF_DROP, "of a user who must use the tunnel, beside it");
+        }
+        for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
+                if (!has_prefixes(table, FILTER_INCLUDED, families[i]))
+                        continue;
+                rule_begin(rule, chain);
+                match_destination_set(
+                        rule, families[i], prefix_set_name(FILTER_INCLUDED, families[i]));
+                rule_end(rule, NF_DROP, "to where the tunnel alone leads, beside it");
+        }
+}
+
 /* The tunnel's own packets: kernel tunnels leave the mark of what is inside on the outside. */
 static void write_guard_included(Table *table) {
         static const char *const chain = "guard-output";
@@ -623,9 +662,6 @@ static void write_guard_included(Table *table) {
                 "what must use the tunnel never leaves beside it");
         write_unguarded_family(table, chain);
         write_tunnel_sources(table, chain);
-        rule_begin(rule, chain);
-        match_other_mark(rule, table->base->included, table->base->mask);
-        rule_end(rule, NF_ACCEPT, "need not use the tunnel");
         write_loopback_exit(table, chain);
         write_tunnel_exit(table, chain);
         if (table->n_of[FILTER_TUNNEL] > 0) {
@@ -633,6 +669,10 @@ static void write_guard_included(Table *table) {
                 match_in_set(rule, NFT_META_IIFNAME, SET_TUNNEL);
                 rule_end(rule, NF_ACCEPT, "the tunnel's own packets");
         }
+        write_guard_listed(table, chain);
+        rule_begin(rule, chain);
+        match_other_mark(rule, table->base->included, table->base->mask);
+        rule_end(rule, NF_ACCEPT, "need not use the tunnel");
         rule_begin(rule, chain);
         rule_end(rule, NF_DROP, "would leave beside the tunnel");
 }

@@ -355,7 +355,7 @@ static int put_filter_of_tunnel(FactSet *facts, const DesiredView *view) {
         return r;
 }
 
-/* In include mode the firewall marks what is forwarded for the tunnel; users have rules alone. */
+/* In include mode users and networks are routed by rules, which somebody may take away. */
 static int put_filter_of_selectors(FactSet *facts, const DesiredView *view) {
         const Selector *selector;
         int r = 0;
@@ -363,7 +363,9 @@ static int put_filter_of_selectors(FactSet *facts, const DesiredView *view) {
         if (view->input.intent->split.disabled || is_blind(view))
                 return 0;
         ARRAY_FOREACH(selector, &view->input.intent->split.selectors) {
-                if (r >= 0 && selector->kind == SELECTOR_USER && !is_include(view))
+                if (r >= 0 && selector->kind == SELECTOR_NETWORK && is_include(view))
+                        r = put_filter_prefix(facts, FILTER_INCLUDED, &selector->prefix);
+                if (r >= 0 && selector->kind == SELECTOR_USER)
                         r = put_filter(facts,
                                 &(FilterItem){ .kind = FILTER_USER, .number = selector->uid });
                 if (r >= 0 && selector->kind == SELECTOR_INTERFACE)

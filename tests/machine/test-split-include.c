@@ -237,11 +237,58 @@ static void test_connections(Machine *machine) {
         split_lab_close(&s);
 }
 
+/* What the internet sees of alice, or of root; "" when it hears nothing. */
+static char *see(bool of_alice, const char *url) {
+        g_auto(CommandResult) result = {};
+
+        CHECK_OK(machine_spawn_as(of_alice ? MACHINE_ALICE : 0, &result, "curl", "-sg",
+                "--max-time", "2", url, NULL));
+        return g_strdup(g_strstrip(result.out));
+}
+
+static void check_sees(bool of_alice, const char *expected_v4, const char *expected_v6) {
+        g_autofree char *v4 = see(of_alice, "http://" LAB_INTERNET_V4 "/");
+        g_autofree char *v6 = see(of_alice, "http://[" LAB_INTERNET_V6 "]/");
+
+        g_assert_cmpstr(v4, ==, expected_v4);
+        g_assert_cmpstr(v6, ==, expected_v6);
+}
+
+/* Nobody is there to put the rules right: the firewall alone stands. */
+static void test_rules_gone(Machine *machine) {
+        SplitLab s;
+
+        split_lab_open(&s, machine);
+        split_do(s.client, "SetMode", "('include', " CLIENT_NO_OPTIONS ")");
+        for (int users = 0; users < 2; users++) {
+                pid_t service = client_service_pid(s.client);
+
+                split_do(s.client, "SetSelectors", "(%s, " CLIENT_NO_OPTIONS ")",
+                        users ? "[('user', 'alice')]"
+                              : "[('network', '" LAB_INTERNET_V4
+                                "/32'), ('network', '" LAB_INTERNET_V6 "')]");
+                check_sees(/* of_alice= */ true, LAB_RELAY_V4, LAB_RELAY_V6);
+                CHECK_OK(kill(service, SIGSTOP));
+                run("for f in -4 -6; do while ip $f rule del priority 4982 2>/dev/null; do :; "
+                    "done; "
+                    "done");
+                check_sees(/* of_alice= */ true, "", "");
+                if (users)
+                        check_sees(/* of_alice= */ false, LAB_ISP0_V4, LAB_ISP0_V6);
+                CHECK_OK(kill(service, SIGCONT));
+                g_variant_unref(client_call_ok(s.client, "Refresh", NULL));
+                check_sees(/* of_alice= */ true, LAB_RELAY_V4, LAB_RELAY_V6);
+        }
+        split_lab_close(&s);
+}
+
 static const CheckCase cases[] = {
         { "/split-include/switching-modes-leaves-no-moment-in-between", test_switching },
         { "/split-include/switching-cuts-connections-of-the-open-network", test_connections },
         { "/split-include/what-is-listed-stays-in-a-tunnel-that-is-down-gone-or-unset",
                 test_tunnel },
+        { "/split-include/users-and-networks-stay-in-when-their-rules-are-taken-away",
+                test_rules_gone },
         { "/split-include/killed-service-changes-nothing", test_killed },
         { "/split-include/hung-service-changes-nothing", test_hung },
 };

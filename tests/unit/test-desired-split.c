@@ -181,7 +181,7 @@ static const struct {
         { "user", "7", SPLIT_EXCLUDE, ANY, ANY,
                 AROUND_BY("ipv4", "uid 7") AROUND_BY("ipv6", "uid 7") "+filter user 7\n" },
         { "user", "7", SPLIT_INCLUDE, ANY, ANY,
-                THROUGH_BY("ipv4", "uid 7") THROUGH_BY("ipv6", "uid 7") },
+                THROUGH_BY("ipv4", "uid 7") THROUGH_BY("ipv6", "uid 7") "+filter user 7\n" },
         { "network", "9.9.0.0/16", SPLIT_EXCLUDE, ANY, NO_TUNNEL,
                 AROUND_BY("ipv4", "to 9.9.0.0/16") },
         { "network", "9.9.0.0/16", SPLIT_EXCLUDE, ANY, TUNNEL_UP,
@@ -190,12 +190,13 @@ static const struct {
         { "network", "9.9.0.0/16", SPLIT_EXCLUDE, ANY, TUNNEL_GONE,
                 "+route throw 9.9.0.0/16 table 1985 metric 1 proto 84\n" AROUND_BY(
                         "ipv4", "to 9.9.0.0/16") "+filter around 9.9.0.0/16\n" },
-        { "network", "9.9.0.0/16", SPLIT_INCLUDE, ANY, ANY, THROUGH_BY("ipv4", "to 9.9.0.0/16") },
+        { "network", "9.9.0.0/16", SPLIT_INCLUDE, ANY, ANY,
+                THROUGH_BY("ipv4", "to 9.9.0.0/16") "+filter included 9.9.0.0/16\n" },
         { "network", "2001:db8::/32", SPLIT_EXCLUDE, ANY, TUNNEL_UP,
                 "+route throw 2001:db8::/32 table 1985 metric 1 proto 84\n" AROUND_BY(
                         "ipv6", "to 2001:db8::/32") "+filter around 2001:db8::/32\n" },
         { "network", "2001:db8::/32", SPLIT_INCLUDE, ANY, ANY,
-                THROUGH_BY("ipv6", "to 2001:db8::/32") },
+                THROUGH_BY("ipv6", "to 2001:db8::/32") "+filter included 2001:db8::/32\n" },
         { "interface", "br0", SPLIT_EXCLUDE, ANY, ANY, "+filter interface br0\n" },
         { "interface", "br0", SPLIT_INCLUDE, ANY, ANY, "+filter interface br0\n" },
 };
