@@ -140,12 +140,13 @@ static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
         mark_dirty(engine);
 }
 
-/* The first resolver of @family that the link of @best has. */
-static Address find_resolver(const Engine *engine, const DefaultRoute *best, int family) {
-        const LinkHints *hints = engine_link_hints(engine, best->route.ifindex);
+/* The first resolver of a family that the link has by which groups leave; see desired_group_link().
+ */
+static Address find_resolver(const Engine *engine, const DesiredView *view, int slot) {
+        const LinkHints *hints = engine_link_hints(engine, desired_group_link(view, slot));
 
-        for (unsigned i = 0; best->present && hints && i < hints->n_resolvers; i++)
-                if (hints->resolvers[i].family == family)
+        for (unsigned i = 0; hints && i < hints->n_resolvers; i++)
+                if (hints->resolvers[i].family == families[slot])
                         return hints->resolvers[i];
         return (Address){ 0 };
 }
@@ -167,7 +168,7 @@ static void update_view(Engine *engine, const Intent *intent, DesiredView *ret) 
                 .sysctls = kinds & FACT_KIND_BIT(FACT_SYSCTL) ? engine->sysctls : 0,
         });
         for (int i = 0; i < 2; i++)
-                ret->input.resolvers[i] = find_resolver(engine, &ret->best[i], families[i]);
+                ret->input.resolvers[i] = find_resolver(engine, ret, i);
 }
 
 /* Brings the system to what is wanted already. */

@@ -44,6 +44,12 @@ static bool is_blind(const DesiredView *view) {
         return false;
 }
 
+uint32_t desired_group_link(const DesiredView *view, int slot) {
+        if (is_include(view))
+                return view->has_tunnel_link ? view->tunnel_link.ifindex : 0;
+        return view->best[slot].present ? view->best[slot].route.ifindex : 0;
+}
+
 static int put_route(FactSet *facts, const Route *route) {
         Fact fact = fact_of_route(route);
 
@@ -176,6 +182,15 @@ static const GroupPlace *find_group(const DesiredView *view, const char *path) {
         return array_search(view->input.groups, &key, group_place_compare, NULL);
 }
 
+/*
+ * In include mode the questions of who is listed go to the tunnel's resolvers.
+ * The firewall would have to let loopback addresses into the tunnel for that.
+ */
+static bool resolves(const DesiredView *view) {
+        return view->input.intent->split.dns == SPLIT_DNS_SYSTEM &&
+               !(is_include(view) && view->input.firewall_marks);
+}
+
 static int put_group(FactSet *facts, const DesiredView *view, const char *path) {
         const GroupPlace *place = find_group(view, path);
         const Ours *ours = &view->input.ours;
@@ -187,8 +202,7 @@ static int put_group(FactSet *facts, const DesiredView *view, const char *path) 
                 .level = place->level,
                 .mark = is_include(view) ? ours_included_mark(ours) : ours->mark,
                 .mask = ours->mark_mask,
-                .resolves =
-                        !is_include(view) && view->input.intent->split.dns == SPLIT_DNS_SYSTEM };
+                .resolves = resolves(view) };
         return fact_set_append(facts, &fact);
 }
 

@@ -18,7 +18,7 @@ typedef struct DesiredInput {
         const FactSet *observed;
         Ours ours;
         const Array *groups; /* of GroupPlace, sorted: where groups are now; NULL: none are known */
-        Address resolvers[2];     /* of the links of the best defaults, where they are known */
+        Address resolvers[2];     /* whom groups ask, of the link they leave by, where known */
         bool has_filter;          /* somebody holds FACT_FILTER */
         bool has_groups;          /* somebody holds FACT_MARKED_GROUP and FACT_RESOLVER */
         bool has_own_groups_only; /* … and cannot mark those of others where they are */
@@ -66,6 +66,10 @@ int desired_build(const DesiredView *view, FactSet *ret);
  */
 int desired_put_split(const DesiredView *view, FactSet *facts);
 int desired_put_guard(const DesiredView *view, FactSet *facts);
+
+/* The index of the link by which listed groups leave: that of the best default, in include mode of
+ * the tunnel; 0 none. */
+uint32_t desired_group_link(const DesiredView *view, int slot);
 
 /* The rule that leads a family into the tunnel table: all but what goes around, or in include mode
  * what is listed alone. */

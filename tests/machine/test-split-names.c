@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/*
+ * Whose resolver is asked by programs that know resolved's stub alone. Every
+ * resolver of the lab answers for who.test with an address of its own.
+ */
+
+#include <string.h>
+
+#include "tests/machine/lib/check.h"
+#include "tests/machine/lib/split-lab.h"
+#include "tests/machine/lib/split.h"
+
+#define ASK "getent ahostsv4 who.test | head -n1 | cut -d' ' -f1"
+
+static void run(const char *script) {
+        g_free(machine_run_ok("sh", "-ec", script, NULL));
+}
+
+typedef struct Wanted {
+        const char *command, *answer;
+} Wanted;
+
+static bool is_answered(void *user) {
+        Wanted *wanted = user;
+        g_autofree char *said = machine_run_ok("sh", "-c", wanted->command, NULL);
+
+        return strcmp(g_strstrip(said), wanted->answer) == 0;
+}
+
+/* Now or soon: resolved and NetworkManager tell of a link's servers after the link. */
+static void check_asks(Machine *machine, const char *command, const char *answer) {
+        Wanted wanted = { command, answer };
+
+        if (!machine_wait_until(machine, is_answered, &wanted, MACHINE_WAIT_MSEC)) {
+                g_autofree char *said = machine_run_ok("sh", "-c", command, NULL);
+
+                g_error("%s: %s, not %s", command, said, answer);
+        }
+}
+
+static void names_open(SplitLab *s, Machine *machine) {
+        split_lab_open(s, machine);
+        run("resolvectl dns wg0 " LAB_TUNNEL_RELAY_V4 "; resolvectl domain wg0 '~.'");
+}
+
+static void test_follows_link(Machine *machine) {
+        SplitLab s;
+
+        names_open(&s, machine);
+        check_asks(machine, ASK, LAB_TUNNEL_RELAY_V4);
+        check_asks(machine, "talpid-exclude sh -c \"" ASK "\"", LAB_ISP0_LAN_V4);
+        CHECK_OK(lab_cable_pull(s.lab, LAB_ISP0));
+        check_asks(machine, "talpid-exclude sh -c \"" ASK "\"", LAB_ISP1_LAN_V4);
+        CHECK_OK(lab_cable_plug(s.lab, LAB_ISP0));
+        g_assert_true(machine_wait_online(machine));
+        check_asks(machine, "talpid-exclude sh -c \"" ASK "\"", LAB_ISP0_LAN_V4);
+        split_lab_close(&s);
+}
+
+/* resolved would ask everybody's servers, by the open network. */
+static void test_include(Machine *machine) {
+        SplitLab s;
+
+        names_open(&s, machine);
+        split_do(s.client, "SetMode", "('include', " CLIENT_NO_OPTIONS ")");
+        run("resolvectl domain wg0 ''; resolvectl default-route wg0 false");
+        check_asks(machine, ASK, LAB_ISP0_LAN_V4);
+        check_asks(machine, "talpid-exclude sh -c \"" ASK "\"", LAB_TUNNEL_RELAY_V4);
+        CHECK_OK(lab_tunnel_down(s.lab, "wg0"));
+        check_asks(machine, ASK, LAB_ISP0_LAN_V4);
+        CHECK_OK(lab_tunnel_up(s.lab, "wg0", s.mark));
+        split_lab_close(&s);
+}
+
+static const CheckCase cases[] = {
+        { "/split-names/excluded-program-asks-the-resolver-of-the-link-it-leaves-by",
+                test_follows_link },
+        { "/split-names/listed-program-asks-the-tunnel-s-resolver-in-include-mode", test_include },
+};
+
+int main(int argc, char **argv) {
+        return CHECK_MAIN(argc, argv, cases, .flags = MACHINE_RESOLVED, .install_from = BUILD_DIR,
+                .prepare = client_prepare);
+}
