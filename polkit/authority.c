@@ -50,7 +50,8 @@ struct Query {
         QueryState state;
 
         sd_bus_slot *uid_slot;
-        uid_t uid; /* UID_UNKNOWN until the bus said it, and for ever if it cannot */
+        uid_t uid;    /* UID_UNKNOWN until the bus said it, and for ever if it cannot */
+        uint32_t pid; /* 0: the bus does not say */
 
         Check checks[AUTHORITY_ACTIONS_MAX];
         size_t n_checks; /* 0: only the uid is wanted */
@@ -378,9 +379,36 @@ static int query_ask(Query *query) {
         return 0;
 }
 
+/* The answer of GetConnectionCredentials. Return: 0; -EBADMSG or what sd-bus gave: no uid in it. */
+static int read_credentials(sd_bus_message *reply, uint32_t *ret_uid, uint32_t *ret_pid) {
+        uint32_t uid = UID_UNKNOWN, pid = 0;
+        const char *key;
+        int r;
+
+        r = sd_bus_message_enter_container(reply, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(reply, "s", &key);
+                if (r >= 0 && strcmp(key, "UnixUserID") == 0)
+                        r = sd_bus_message_read(reply, "v", "u", &uid);
+                else if (r >= 0 && strcmp(key, "ProcessID") == 0)
+                        r = sd_bus_message_read(reply, "v", "u", &pid);
+                else if (r >= 0)
+                        r = sd_bus_message_skip(reply, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(reply);
+        }
+        if (r < 0)
+                return r;
+        if (uid == UID_UNKNOWN)
+                return -EBADMSG;
+        *ret_uid = uid;
+        *ret_pid = pid;
+        return 0;
+}
+
 static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         Query *query = userdata;
-        uint32_t uid = UID_UNKNOWN;
+        uint32_t uid = UID_UNKNOWN, pid = 0;
         int r;
 
         query->uid_slot = sd_bus_slot_unref(query->uid_slot);
@@ -388,9 +416,7 @@ static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error
         if (sd_bus_message_is_method_error(reply, NULL))
                 r = -sd_bus_message_get_errno(reply);
         else
-                r = sd_bus_message_read(reply, "u", &uid);
-        if (r == 0 || (r > 0 && uid == UID_UNKNOWN))
-                r = -EBADMSG;
+                r = read_credentials(reply, &uid, &pid);
         if (r < 0) {
                 for (size_t i = 0; i < query->n_checks; i++)
                         query->checks[i].permission = "no";
@@ -400,6 +426,7 @@ static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error
         }
 
         query->uid = uid;
+        query->pid = pid;
         if (query->n_checks == 0 || query_ask(query) > 0)
                 query_finish(query);
         return 1;
@@ -417,7 +444,7 @@ static int query_start(Query *query, sd_bus_error *ret_error) {
 
         r = sd_bus_call_method_async(query->authority->bus, &query->uid_slot,
                 "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                "GetConnectionUnixUser", on_uid, query, "s", sender);
+                "GetConnectionCredentials", on_uid, query, "s", sender);
         if (r < 0)
                 return sd_bus_error_setf(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
                         "The caller cannot be identified: %s", strerror(-r));
@@ -548,6 +575,12 @@ int authority_get_uid(
                 query->state = QUERY_HANDLED;
         *ret = query->uid;
         return 1;
+}
+
+uint32_t authority_get_pid(Authority *authority, sd_bus_message *message) {
+        const Query *query = authority_find_query(authority, message);
+
+        return query ? query->pid : 0;
 }
 
 int authority_get_permissions(Authority *authority, sd_bus_message *message,

@@ -83,6 +83,12 @@ int authority_check(Authority *authority, sd_bus_message *message, const char *a
 int authority_get_uid(
         Authority *authority, sd_bus_message *message, uid_t *ret, sd_bus_error *ret_error);
 
+/*
+ * The process that sent @message, after authority_get_uid() gave 1. For naming
+ * it to people, and nothing else: it may be gone, or another by now. 0: not known.
+ */
+uint32_t authority_get_pid(Authority *authority, sd_bus_message *message);
+
 typedef struct AuthorityPermission {
         const char *action;
         const char *answer; /* "yes", "auth" (a password would do), "no" */

@@ -295,6 +295,8 @@ static int append_tunnel_keys(
                 r = append_tunnel_state(message, tunnel, link);
         if (r >= 0)
                 r = append_owner(message, engine, tunnel->owner);
+        if (r >= 0 && tunnel->setter[0])
+                r = append_unclean(message, "setter", tunnel->setter);
         return r;
 }
 

@@ -16,6 +16,7 @@
 #include "service/bus/routing-details.h"
 #include "service/bus/routing-questions.h"
 #include "service/bus/routing-signals.h"
+#include "service/engine/culprit.h"
 
 struct RoutingObject {
         RoutingObjectConfig config;
@@ -25,6 +26,16 @@ struct RoutingObject {
 };
 
 /* Changing methods */
+
+_Static_assert(SETTER_MAX == CULPRIT_MAX, "one is written into the other");
+
+static void name_setter(
+        const ObjectParts *parts, sd_bus_message *message, char setter[static SETTER_MAX]) {
+        uint32_t pid = authority_get_pid(parts->authority, message);
+
+        if (pid > 0)
+                culprit_name_process(pid, setter);
+}
 
 /*
  * What every changing method does once its arguments are read. Refusals come
@@ -42,6 +53,8 @@ static int handle_change(RoutingObject *object, sd_bus_message *message, IntentC
         if (r <= 0)
                 return r < 0 ? r : 1;
         change->owner = object_owner(message, uid, lifetime);
+        if (change->kind == INTENT_SET_TUNNEL)
+                name_setter(parts, message, change->tunnel.setter);
 
         r = engine_check(parts->engine, change, &why);
         if (r < 0)

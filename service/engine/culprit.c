@@ -27,9 +27,17 @@ static void read_comm(uint32_t pid, char comm[static 32]) {
                         *c = '?';
 }
 
-void culprit_find(Culprit *culprit, uint32_t author) {
+void culprit_name_process(uint32_t pid, char name[static CULPRIT_MAX]) {
         char comm[32] = "";
 
+        read_comm(pid, comm);
+        if (comm[0])
+                (void)snprintf(name, CULPRIT_MAX, "%s (pid %u)", comm, pid);
+        else
+                (void)snprintf(name, CULPRIT_MAX, "a process that is gone (pid %u)", pid);
+}
+
+void culprit_find(Culprit *culprit, uint32_t author) {
         if (culprit->is_found && culprit->author == author)
                 return;
         culprit->is_found = true;
@@ -39,12 +47,7 @@ void culprit_find(Culprit *culprit, uint32_t author) {
                 (void)snprintf(culprit->name, sizeof(culprit->name), "kernel");
                 return;
         }
-        read_comm(author, comm);
-        if (comm[0])
-                (void)snprintf(culprit->name, sizeof(culprit->name), "%s (pid %u)", comm, author);
-        else
-                (void)snprintf(culprit->name, sizeof(culprit->name),
-                        "a process that is gone (pid %u)", author);
+        culprit_name_process(author, culprit->name);
 }
 
 void culprit_set_unknown(Culprit *culprit) {

@@ -17,6 +17,9 @@ typedef struct Culprit {
         bool is_found;
 } Culprit;
 
+/* "busctl (pid 812)", as it calls itself now. */
+void culprit_name_process(uint32_t pid, char name[static CULPRIT_MAX]);
+
 /* Names the sender behind a netlink port: the process id more often than not; 0 is the kernel. */
 void culprit_find(Culprit *culprit, uint32_t author);
 

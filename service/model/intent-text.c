@@ -43,18 +43,6 @@ static void write_route(FILE *out, const WantedRoute *wanted) {
                 address_format(&route->gateway, gateway), wanted->device);
 }
 
-static void write_tunnel(FILE *out, const WantedTunnel *tunnel) {
-        const Prefix *bypass;
-        char text[PREFIX_TEXT_MAX];
-
-        (void)fprintf(out,
-                "tunnel owner=%u device=%s ipv4=%s ipv6=%s mtu=%u allow-lan=%d fail-closed=%d\n",
-                tunnel->owner, tunnel->device, carry_names[tunnel->ipv4], carry_names[tunnel->ipv6],
-                tunnel->mtu, tunnel->allow_lan, tunnel->fail_closed);
-        ARRAY_FOREACH(bypass, &tunnel->bypass)
-                (void)fprintf(out, "bypass destination=%s\n", prefix_format(bypass, text));
-}
-
 /* Values hold no blanks: "%20". Other control bytes cannot be in them. */
 static void write_escaped(FILE *out, const char *key, const char *value) {
         (void)fprintf(out, " %s=", key);
@@ -63,6 +51,21 @@ static void write_escaped(FILE *out, const char *key, const char *value) {
                         (void)fprintf(out, "%%%02x", (unsigned char)*value);
                 else
                         (void)fputc(*value, out);
+}
+
+static void write_tunnel(FILE *out, const WantedTunnel *tunnel) {
+        const Prefix *bypass;
+        char text[PREFIX_TEXT_MAX];
+
+        (void)fprintf(out,
+                "tunnel owner=%u device=%s ipv4=%s ipv6=%s mtu=%u allow-lan=%d fail-closed=%d",
+                tunnel->owner, tunnel->device, carry_names[tunnel->ipv4], carry_names[tunnel->ipv6],
+                tunnel->mtu, tunnel->allow_lan, tunnel->fail_closed);
+        if (tunnel->setter[0])
+                write_escaped(out, "setter", tunnel->setter);
+        (void)fputc('\n', out);
+        ARRAY_FOREACH(bypass, &tunnel->bypass)
+                (void)fprintf(out, "bypass destination=%s\n", prefix_format(bypass, text));
 }
 
 static void write_split(FILE *out, const Split *split) {
@@ -261,28 +264,6 @@ static int parse_route(const char *line, Intent *intent) {
         return array_append(&intent->routes, &wanted) ? 0 : -ENOMEM;
 }
 
-static int parse_tunnel(const char *line, Intent *intent) {
-        WantedTunnel *tunnel = &intent->tunnel;
-
-        if (intent_has_tunnel(intent) || read_owner_index(line, intent, &tunnel->owner) < 0 ||
-                read_device(line, tunnel->device) < 0 || !tunnel->device[0] ||
-                read_carry(line, "ipv4", &tunnel->ipv4) < 0 ||
-                read_carry(line, "ipv6", &tunnel->ipv6) < 0 ||
-                read_number(line, "mtu", UINT32_MAX, &tunnel->mtu) < 0 ||
-                read_flag(line, "allow-lan", &tunnel->allow_lan) < 0 ||
-                read_flag(line, "fail-closed", &tunnel->fail_closed) < 0)
-                return -EBADMSG;
-        return 0;
-}
-
-static int parse_bypass(const char *line, Intent *intent) {
-        Prefix prefix;
-
-        if (!intent_has_tunnel(intent) || read_prefix(line, &prefix) < 0 || prefix.length == 0)
-                return -EBADMSG;
-        return array_append(&intent->tunnel.bypass, &prefix) ? 0 : -ENOMEM;
-}
-
 static int parse_hex(char c) {
         if (c >= '0' && c <= '9')
                 return c - '0';
@@ -312,6 +293,31 @@ static int read_escaped(const char *line, const char *key, char *ret, size_t siz
         }
         ret[n] = '\0';
         return 0;
+}
+
+static int parse_tunnel(const char *line, Intent *intent) {
+        WantedTunnel *tunnel = &intent->tunnel;
+
+        if (intent_has_tunnel(intent) || read_owner_index(line, intent, &tunnel->owner) < 0 ||
+                read_device(line, tunnel->device) < 0 || !tunnel->device[0] ||
+                read_carry(line, "ipv4", &tunnel->ipv4) < 0 ||
+                read_carry(line, "ipv6", &tunnel->ipv6) < 0 ||
+                read_number(line, "mtu", UINT32_MAX, &tunnel->mtu) < 0 ||
+                read_flag(line, "allow-lan", &tunnel->allow_lan) < 0 ||
+                read_flag(line, "fail-closed", &tunnel->fail_closed) < 0)
+                return -EBADMSG;
+        if (strstr(line, " setter=") &&
+                read_escaped(line, "setter", tunnel->setter, sizeof(tunnel->setter)) < 0)
+                return -EBADMSG;
+        return 0;
+}
+
+static int parse_bypass(const char *line, Intent *intent) {
+        Prefix prefix;
+
+        if (!intent_has_tunnel(intent) || read_prefix(line, &prefix) < 0 || prefix.length == 0)
+                return -EBADMSG;
+        return array_append(&intent->tunnel.bypass, &prefix) ? 0 : -ENOMEM;
 }
 
 static int parse_split(const char *line, Intent *intent) {

@@ -357,6 +357,24 @@ static int check_bypass(const Array *bypass, Refusal *why) {
         return 0;
 }
 
+/* Who asks again for their own. One user may have two VPN clients: those differ by the device. */
+static bool is_own_tunnel(const Intent *intent, const IntentChange *change) {
+        const Owner *holder = intent_owner(intent, intent->tunnel.owner);
+
+        return owner_compare(holder, &change->owner) == 0 &&
+               (holder->name[0] || strcmp(intent->tunnel.device, change->tunnel.device) == 0);
+}
+
+static int refuse_second_tunnel(const Intent *intent, Refusal *why) {
+        const WantedTunnel *tunnel = &intent->tunnel;
+        const Owner *holder = intent_owner(intent, tunnel->owner);
+
+        return refusal_set(why, REFUSAL_TUNNEL_EXISTS,
+                "the tunnel is %s, set by user %u%s%s%s%s: say 'replace' to take over",
+                tunnel->device, holder->uid, tunnel->setter[0] ? ", " : "", tunnel->setter,
+                holder->name[0] ? ", client " : "", holder->name);
+}
+
 static int apply_set_tunnel(Intent *intent, const IntentChange *change, Refusal *why) {
         WantedTunnel *tunnel = &intent->tunnel;
         WantedTunnel wanted;
@@ -366,15 +384,8 @@ static int apply_set_tunnel(Intent *intent, const IntentChange *change, Refusal 
         if (r < 0)
                 return r;
 
-        if (intent_has_tunnel(intent) && !change->replace) {
-                const Owner *holder = intent_owner(intent, tunnel->owner);
-
-                if (owner_compare(holder, &change->owner) != 0)
-                        return refusal_set(why, REFUSAL_TUNNEL_EXISTS,
-                                "the tunnel is %s, set by user %u%s%s: say 'replace' to take over",
-                                tunnel->device, holder->uid, holder->name[0] ? ", client " : "",
-                                holder->name);
-        }
+        if (intent_has_tunnel(intent) && !change->replace && !is_own_tunnel(intent, change))
+                return refuse_second_tunnel(intent, why);
 
         owner = intent_find_or_add_owner(intent, &change->owner, why);
         if (owner < 0)
@@ -396,8 +407,9 @@ static int apply_unset_tunnel(Intent *intent, const IntentChange *change, Refusa
         holder = intent_owner(intent, intent->tunnel.owner);
         if (holder->uid != change->owner.uid && change->owner.uid != 0 && !change->everybody)
                 return refusal_set(why, REFUSAL_TUNNEL_EXISTS,
-                        "the tunnel %s was set by user %u: say 'all' to unset it all the same",
-                        intent->tunnel.device, holder->uid);
+                        "the tunnel %s was set by user %u%s%s: say 'all' to unset it all the same",
+                        intent->tunnel.device, holder->uid, intent->tunnel.setter[0] ? ", " : "",
+                        intent->tunnel.setter);
 
         wanted_tunnel_clear(&intent->tunnel);
         return 1;

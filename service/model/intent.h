@@ -28,6 +28,7 @@
 #define INTENT_ROUTES_PER_USER_MAX 65536
 #define INTENT_LEASES_PER_USER_MAX 1024
 #define INTENT_BYPASS_MAX 1024
+#define SETTER_MAX 64
 #define BUS_NAME_MAX 256 /* D-Bus specification: 255 and the end */
 
 typedef enum Lifetime {
@@ -69,8 +70,9 @@ typedef struct WantedTunnel {
         uint32_t mtu; /* 0: the device's */
         bool allow_lan;
         bool fail_closed;
-        uint32_t owner; /* index into Intent.owners */
-        Array bypass;   /* of Prefix, sorted, unique */
+        uint32_t owner;          /* index into Intent.owners */
+        char setter[SETTER_MAX]; /* the program that set it, for people; "": not known */
+        Array bypass;            /* of Prefix, sorted, unique */
 } WantedTunnel;
 
 typedef struct Intent {

@@ -42,6 +42,7 @@ static Intent example(void) {
         intent.tunnel.ipv4 = CARRY_YES;
         intent.tunnel.ipv6 = CARRY_NO;
         intent.tunnel.fail_closed = true;
+        (void)g_strlcpy(intent.tunnel.setter, "100% vpn (pid 7)", SETTER_MAX);
         g_assert_nonnull(array_append(&intent.tunnel.bypass, &relay));
         intent.ours = OURS_DEFAULT;
         return intent;
