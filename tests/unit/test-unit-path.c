@@ -103,7 +103,9 @@ static const struct {
 
 static void test_names(void) {
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-                g_test_message("'%s'", names[i].name);
+                g_autofree char *shown = g_strescape(names[i].name, NULL);
+
+                g_test_message("'%s'", shown);
                 g_assert_cmpint(unit_name_is_valid(names[i].name), ==, names[i].valid);
         }
 }
