@@ -137,7 +137,10 @@ int split_controller_check_process(
 int split_controller_check_room(
         const SplitController *controller, const SplitProcess *process, Refusal *why);
 
-/* @done comes exactly once where 0 is returned. Return: 0; -EPERM and @why; -ENOMEM. */
+/*
+ * @done comes exactly once where 0 is returned. Whether there is room is not asked again: the
+ * caller did so in the same turn of the loop. Return: 0; -EPERM and @why; -ENOMEM.
+ */
 int split_controller_exclude(SplitController *controller, SplitRequest *request, SplitDone done,
         void *userdata, Refusal *why);
 int split_controller_include(SplitController *controller, SplitRequest *request, SplitDone done,

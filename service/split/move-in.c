@@ -47,6 +47,11 @@ static void give_back(Request *request) {
         }
 }
 
+/* Whether the process was found there just now. Its end is told by the watch, as of any member. */
+static bool is_where_it_went(const Request *request, const GroupPlace *place) {
+        return request->result >= 0 && strcmp(place->path, request->answer.group) == 0;
+}
+
 /* Takes groups back that were prepared and hold nobody. */
 static void undo(Request *request) {
         CLEANUP(array_clear) Array places = request->places;
@@ -60,8 +65,10 @@ static void undo(Request *request) {
         ARRAY_FOREACH(place, &places) {
                 CLEANUP(array_clear) Array members = ARRAY_INIT(pid_t);
 
+                if (is_where_it_went(request, place) || requests_are_at(controller, place->path))
+                        continue;
                 (void)processes->list_members(place->path, &members, processes->userdata);
-                if (members.n > 0 || requests_are_at(controller, place->path))
+                if (members.n > 0)
                         continue;
                 if (groups_find_wanted(controller_split(controller), place->path))
                         groups_forget(controller, place->path);
@@ -130,22 +137,33 @@ static int mark_late_groups(Request *request, const Array *places) {
         return r;
 }
 
+/* Who of a family is in a group before it is moved. One process alone tells by being moved. */
+static int list_inside(Request *request) {
+        const SplitProcesses *processes = request->processes;
+        const GroupPlace *place;
+
+        if (!request->asked.children)
+                return 0;
+        ARRAY_FOREACH(place, &request->places) {
+                (void)processes->list_members(place->path, &request->inside, processes->userdata);
+        }
+        return array_sort(&request->inside, compare_pids);
+}
+
 static void move(Request *request) {
         CLEANUP(array_clear) Array places = ARRAY_INIT(GroupPlace);
         const SplitProcesses *processes = request->processes;
         Fault fault = { .error = 0 };
-        const GroupPlace *place;
         unsigned n_moved = 0;
-        int r;
+        int r = list_inside(request);
 
-        ARRAY_FOREACH(place, &request->places) {
-                (void)processes->list_members(place->path, &request->inside, processes->userdata);
-        }
-        r = array_sort(&request->inside, compare_pids);
         if (r >= 0)
                 r = processes->exclude(&request->asked.process, request->asked.children,
                         &request->pids, &places, &n_moved, &fault, processes->userdata);
         request->answer.n_moved += n_moved;
+        if (!request->asked.children && n_moved == 0 &&
+                array_copy(&request->inside, &request->pids) < 0 && r >= 0)
+                r = -ENOMEM;
         if (places.n > 0)
                 (void)snprintf(request->answer.group, sizeof(request->answer.group), "%s",
                         ((const GroupPlace *)array_at(&places, 0))->path);
@@ -184,6 +202,7 @@ static void end(Request *request) {
 static void start_again(Request *request) {
         int r;
 
+        request->answer.group[0] = '\0';
         undo(request);
         request->is_moved = false;
         request->taken.n = 0;

@@ -46,8 +46,6 @@ int split_controller_exclude(SplitController *controller, SplitRequest *asked, S
         r = split_controller_check_available(controller, why);
         if (r >= 0)
                 r = split_controller_check_process(controller, &asked->process, why);
-        if (r >= 0)
-                r = split_controller_check_room(controller, &asked->process, why);
         if (r < 0)
                 return r;
         request = request_new(controller, asked, done, userdata);

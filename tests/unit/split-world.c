@@ -202,8 +202,12 @@ int split_world_submit(SplitWorld *w, pid_t pid, Owner owner, bool children, Spl
         *end = (SplitEnd){ 0 };
         r = processes->open((uint32_t)pid, &request.process, processes->userdata);
         g_assert_cmpint(r, ==, 0);
-        r = is_exclude ? split_controller_exclude(w->controller, &request, on_end, end, &end->why)
-                       : split_controller_include(w->controller, &request, on_end, end, &end->why);
+        if (is_exclude) /* as the bus does */
+                r = split_controller_check_room(w->controller, &request.process, &end->why);
+        if (r >= 0 && is_exclude)
+                r = split_controller_exclude(w->controller, &request, on_end, end, &end->why);
+        else if (r >= 0)
+                r = split_controller_include(w->controller, &request, on_end, end, &end->why);
         g_assert_cmpuint(end->n, ==, 0);       /* never from inside the call */
         split_process_clear(&request.process); /* where it was not taken */
         return r;
