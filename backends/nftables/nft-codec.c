@@ -830,7 +830,10 @@ static void write_mark_flows(Table *table) {
         if (table->n_of[FILTER_INTERFACE] > 0) {
                 rule_begin(rule, chain);
                 match_in_set(rule, NFT_META_IIFNAME, SET_INTERFACES);
-                match_flow_original(rule);
+                if (guards_included(table))
+                        match_flow_original(rule); /* open ones follow, or are cut */
+                else
+                        match_flow_start(rule);
                 set_mark(rule, mark, table->base->mask);
                 set_flow_mark(rule, mark, table->base->mask);
                 rule_end(rule, NFT_RULE_NO_VERDICT, "forwarded from an interface of ours to mark");
