@@ -162,6 +162,7 @@ static void check_passed(SplitLab *s, Program *maker, Program *user, size_t i, i
         CHECK_OK(program_pass(maker, 0, user, 0));
         CHECK_OK(program_connect(user, 0, passed[i].port, /* mapped= */ false));
         CHECK_OK(program_ask(user, 0, 0, /* mapped= */ false, NULL));
+        s->ways.protocol = passed[i].type == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP;
         check_way(s, what, family, expected);
         CHECK_OK(program_close(user, 0, /* abort= */ true));
         CHECK_OK(program_close(maker, 0, /* abort= */ true));
