@@ -68,3 +68,22 @@
         "the VPN"
 #define MESSAGE_SET_SPLIT                                                                          \
         "Authentication is required to change what goes around the VPN ($(setting))"
+
+/* In include mode, where what is listed alone uses the VPN. */
+#define MESSAGE_INCLUDE_OWN                                                                        \
+        "Authentication is required to let your program $(executable) use the VPN"
+#define MESSAGE_INCLUDE_OTHER                                                                      \
+        "Authentication is required to let the program $(executable) of user $(owner) use the VPN"
+#define MESSAGE_INCLUDE_RETURN_OWN                                                                 \
+        "Authentication is required to take your program $(executable) out of the VPN"
+#define MESSAGE_INCLUDE_RETURN_OTHER                                                               \
+        "Authentication is required to take the program $(executable) of user $(owner) out of "    \
+        "the VPN"
+#define MESSAGE_INCLUDE_CLEAR_PROCESSES "Authentication is required to take programs out of the VPN"
+#define MESSAGE_INCLUDE_LIST_PROCESSES                                                             \
+        "Authentication is required to see which programs of other users use the VPN"
+#define MESSAGE_INCLUDE_ADD_SELECTORS "Authentication is required to let $(selectors) use the VPN"
+#define MESSAGE_INCLUDE_REMOVE_SELECTORS                                                           \
+        "Authentication is required to let $(selectors) use the VPN no longer"
+#define MESSAGE_INCLUDE_SET_SELECTORS                                                              \
+        "Authentication is required to let $(selectors), and nothing else of yours, use the VPN"

@@ -25,12 +25,24 @@ static void begin(const char *method, uid_t uid, SplitDetails *ret) {
         append(ret, DETAIL_UID, ret->uid);
 }
 
+/* NULL: that of the .policy file. */
+static void append_message(
+        SplitMode mode, const char *of_exclude, const char *of_include, SplitDetails *ret) {
+        const char *message = mode == SPLIT_INCLUDE ? of_include : of_exclude;
+
+        if (message)
+                append(ret, DETAIL_MESSAGE, message);
+}
+
 static const char *lifetime_text(Lifetime lifetime, bool permanent) {
         return permanent ? "permanent" : lifetime_name(lifetime);
 }
 
 void split_details_of_process(const char *method, uid_t uid, const SplitProcess *process,
-        const char *executable, bool is_exclude, const SplitOptions *options, SplitDetails *ret) {
+        const char *executable, bool is_exclude, const SplitOptions *options, SplitMode mode,
+        SplitDetails *ret) {
+        bool is_own = process->uid == uid;
+
         begin(method, uid, ret);
         (void)snprintf(ret->pid, sizeof(ret->pid), "%d", (int)process->pid);
         (void)snprintf(ret->owner, sizeof(ret->owner), "%u", (unsigned)process->uid);
@@ -41,18 +53,26 @@ void split_details_of_process(const char *method, uid_t uid, const SplitProcess 
         append(ret, DETAIL_START_TIME, ret->start_time);
         append(ret, DETAIL_EXECUTABLE,
                 text_clean(executable, ret->executable, sizeof(ret->executable)));
-        if (is_exclude)
+        if (is_exclude) {
                 append(ret, DETAIL_LIFETIME, lifetime_text(options->lifetime, false));
-        else
-                append(ret, DETAIL_MESSAGE,
-                        process->uid == uid ? MESSAGE_RETURN_OWN : MESSAGE_RETURN_OTHER);
+                append_message(
+                        mode, NULL, is_own ? MESSAGE_INCLUDE_OWN : MESSAGE_INCLUDE_OTHER, ret);
+        } else if (is_own) {
+                append_message(mode, MESSAGE_RETURN_OWN, MESSAGE_INCLUDE_RETURN_OWN, ret);
+        } else {
+                append_message(mode, MESSAGE_RETURN_OTHER, MESSAGE_INCLUDE_RETURN_OTHER, ret);
+        }
 }
 
-void split_details_of_all(const char *method, uid_t uid, bool is_list, SplitDetails *ret) {
+void split_details_of_all(
+        const char *method, uid_t uid, bool is_list, SplitMode mode, SplitDetails *ret) {
         begin(method, uid, ret);
         append(ret, DETAIL_EXECUTABLE, "several");
         append(ret, DETAIL_OWNER, "several");
-        append(ret, DETAIL_MESSAGE, is_list ? MESSAGE_LIST_PROCESSES : MESSAGE_CLEAR_PROCESSES);
+        if (is_list)
+                append_message(mode, MESSAGE_LIST_PROCESSES, MESSAGE_INCLUDE_LIST_PROCESSES, ret);
+        else
+                append_message(mode, MESSAGE_CLEAR_PROCESSES, MESSAGE_INCLUDE_CLEAR_PROCESSES, ret);
 }
 
 /* "user 1000", or "user 1000 and 3 more". */
@@ -89,7 +109,7 @@ static void append_setting(const SplitChange *split, SplitDetails *ret) {
 }
 
 void split_details_of_change(const char *method, const IntentChange *change, bool permanent,
-        bool own, SplitDetails *ret) {
+        bool own, SplitMode mode, SplitDetails *ret) {
         begin(method, change->owner.uid, ret);
         if (own)
                 append(ret, DETAIL_EXECUTABLE, "several");
@@ -97,15 +117,16 @@ void split_details_of_change(const char *method, const IntentChange *change, boo
         switch (change->kind) {
         case INTENT_ADD_SELECTORS:
                 append_selectors(&change->selectors, ret);
-                append(ret, DETAIL_MESSAGE, MESSAGE_ADD_SELECTORS);
+                append_message(mode, MESSAGE_ADD_SELECTORS, MESSAGE_INCLUDE_ADD_SELECTORS, ret);
                 break;
         case INTENT_REMOVE_SELECTORS:
                 append_selectors(&change->selectors, ret);
-                append(ret, DETAIL_MESSAGE, MESSAGE_REMOVE_SELECTORS);
+                append_message(
+                        mode, MESSAGE_REMOVE_SELECTORS, MESSAGE_INCLUDE_REMOVE_SELECTORS, ret);
                 return;
         case INTENT_SET_SELECTORS:
                 append_selectors(&change->selectors, ret);
-                append(ret, DETAIL_MESSAGE, MESSAGE_SET_SELECTORS);
+                append_message(mode, MESSAGE_SET_SELECTORS, MESSAGE_INCLUDE_SET_SELECTORS, ret);
                 break;
         case INTENT_SET_SPLIT:
                 append_setting(&change->split, ret);

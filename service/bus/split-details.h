@@ -21,13 +21,18 @@ typedef struct SplitDetails {
         char setting[64];
 } SplitDetails;
 
-/* @ret points into itself and @method: it must not be moved. */
+/*
+ * @mode is the one in force: the words are of what the call comes to in it. @ret points into itself
+ * and @method: it must not be moved.
+ */
 void split_details_of_process(const char *method, uid_t uid, const SplitProcess *process,
-        const char *executable, bool is_exclude, const SplitOptions *options, SplitDetails *ret);
+        const char *executable, bool is_exclude, const SplitOptions *options, SplitMode mode,
+        SplitDetails *ret);
 
 /* ClearProcesses and ListProcesses: all of a user's, or everybody's. */
-void split_details_of_all(const char *method, uid_t uid, bool is_list, SplitDetails *ret);
+void split_details_of_all(
+        const char *method, uid_t uid, bool is_list, SplitMode mode, SplitDetails *ret);
 
 /* Selectors and settings. The message of exclude-own names the executable: @own. */
 void split_details_of_change(const char *method, const IntentChange *change, bool permanent,
-        bool own, SplitDetails *ret);
+        bool own, SplitMode mode, SplitDetails *ret);

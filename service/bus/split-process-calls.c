@@ -90,7 +90,7 @@ static int check_process(const SplitObjectConfig *config, sd_bus_message *messag
 
         processes->read_executable(process, executable, processes->userdata);
         split_details_of_process(sd_bus_message_get_member(message), uid, process, executable,
-                is_exclude, options, &details);
+                is_exclude, options, engine_intent(config->parts.engine)->split.mode, &details);
         return authority_check(config->parts.authority, message,
                 process->uid == uid ? ACTION_EXCLUDE_OWN : ACTION_EXCLUDE_OTHER, details.pairs,
                 error);
@@ -168,7 +168,8 @@ static int check_all(const SplitObjectConfig *config, sd_bus_message *message, u
         bool everybody, bool is_list, sd_bus_error *error) {
         SplitDetails details;
 
-        split_details_of_all(sd_bus_message_get_member(message), uid, is_list, &details);
+        split_details_of_all(sd_bus_message_get_member(message), uid, is_list,
+                engine_intent(config->parts.engine)->split.mode, &details);
         return authority_check(config->parts.authority, message,
                 everybody ? ACTION_EXCLUDE_OTHER : ACTION_EXCLUDE_OWN, details.pairs, error);
 }

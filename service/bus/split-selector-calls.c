@@ -112,8 +112,8 @@ static int handle_change(const SplitObjectConfig *config, sd_bus_message *messag
                 return errors_set(error, r, &why);
 
         action = action_of(config, change);
-        split_details_of_change(
-                member, change, permanent, strcmp(action, ACTION_EXCLUDE_OWN) == 0, &details);
+        split_details_of_change(member, change, permanent, strcmp(action, ACTION_EXCLUDE_OWN) == 0,
+                engine_intent(config->parts.engine)->split.mode, &details);
         r = authority_check(config->parts.authority, message, action, details.pairs, error);
         if (r <= 0)
                 return r < 0 ? r : 1;

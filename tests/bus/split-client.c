@@ -50,6 +50,15 @@ void split_fails(BusClient *client, const char *member, const char *arguments,
         service_check_error(member, arguments, reply, error, error_name, says);
 }
 
+void split_call_though_asked(BusClient *client, const char *member, const char *arguments) {
+        g_autoptr(GVariant) reply = NULL;
+        g_autoptr(GError) error = NULL;
+
+        reply = try_with(client, member, arguments, BUS_CALL_INTERACTIVE, &error);
+        if (!reply)
+                g_error("%s: %s", member, error->message);
+}
+
 void split_fails_though_asked(BusClient *client, const char *member, const char *arguments,
         const char *error_name, const char *says) {
         g_autoptr(GVariant) reply = NULL;

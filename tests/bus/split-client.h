@@ -21,6 +21,8 @@
 /* The printed reply; the call has to succeed. @arguments: NULL for none. */
 char *split_ask(BusClient *client, const char *member, const char *arguments);
 void split_call(BusClient *client, const char *member, const char *arguments);
+/* … and may ask for a password. */
+void split_call_though_asked(BusClient *client, const char *member, const char *arguments);
 
 /* The same with printf() text for the arguments. */
 char *split_askf(BusClient *client, const char *member, const char *format, ...)

@@ -292,6 +292,39 @@ static void test_never(void) {
         service_tear_down(&s);
 }
 
+/* What a person reads before the password, in both modes. */
+static void test_dialog_says_which_way(void) {
+        static const char *const says[2][2] = {
+                { " go around the VPN", " back into the VPN" },
+                { " use the VPN", " out of the VPN" },
+        };
+        BusAgent *agent;
+        Service s;
+
+        if (!set_up(&s, ALL_PASSWORD))
+                return;
+        agent = bus_agent_new(s.bus, s.alice, BUS_AGENT_GRANTS);
+        for (int i = 0; i < 4; i++) {
+                const uid_t uid = i % 2 ? 0 : BUS_UID_ALICE;
+                const char *const *said = says[i / 2];
+                Worker *worker = worker_new(uid, NULL, NULL);
+                g_autofree char *of_worker =
+                        g_strdup_printf("(uint32 %d, @a{sv} {})", (int)worker->pid);
+
+                split_call(s.root, "SetMode",
+                        i / 2 ? "('include', @a{sv} {})" : "('exclude', @a{sv} {})");
+                split_call_though_asked(s.alice, "AddProcess", of_worker);
+                g_assert_true(g_str_has_suffix(agent->message, said[0]));
+                g_assert_cmpint(strstr(agent->message, "of user 0") != NULL, ==, uid == 0);
+                split_call_though_asked(s.alice, "RemoveProcess", of_worker);
+                g_assert_true(g_str_has_suffix(agent->message, said[1]));
+                g_assert_cmpint(strstr(agent->message, "of user 0") != NULL, ==, uid == 0);
+                worker = worker_free(worker);
+        }
+        bus_agent_free(agent);
+        service_tear_down(&s);
+}
+
 /* Between question and effect */
 
 typedef struct Asked {
@@ -642,6 +675,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/split-processes/pidfd-does-what-a-number-does", test_pidfd);
         g_test_add_func(
                 "/split-processes/wrong-descriptors-are-refused-by-name", test_wrong_descriptors);
+        g_test_add_func("/split-processes/dialog-says-which-way", test_dialog_says_which_way);
         g_test_add_func("/split-processes/nobody-is-asked-for-what-can-never-be", test_never);
         g_test_add_func("/split-processes/recycled-number-is-another-process", test_recycled_pid);
         g_test_add_func("/split-processes/process-that-ends-meanwhile", test_ends_meanwhile);

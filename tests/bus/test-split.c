@@ -274,6 +274,46 @@ static void test_refuses_junk(void) {
         service_tear_down(&s);
 }
 
+/* What a person reads before the password, in both modes. */
+static void test_dialog_says_which_way(void) {
+        static const struct {
+                const char *member, *arguments, *says[2]; /* in mode exclude, include */
+        } calls[] = {
+                { "AddSelectors", "([('user', '7')], @a{sv} {})",
+                        { "let user 7 go around the VPN", "let user 7 use the VPN" } },
+                { "SetSelectors", "([('user', '8')], @a{sv} {})",
+                        { "let user 8, and nothing else of yours, go around the VPN",
+                                "let user 8, and nothing else of yours, use the VPN" } },
+                { "RemoveSelectors", "([('user', '8')], @a{sv} {})",
+                        { "let user 8 go around the VPN no longer",
+                                "let user 8 use the VPN no longer" } },
+                { "ListProcesses", "({'all': <true>},)",
+                        { "see which programs of other users go around the VPN",
+                                "see which programs of other users use the VPN" } },
+                { "ClearProcesses", "({'all': <true>},)",
+                        { "bring programs back into the VPN", "take programs out of the VPN" } },
+        };
+        BusAgent *agent;
+        Service s;
+
+        if (!service_set_up(&s, ALL_PASSWORD, NULL))
+                return;
+        agent = bus_agent_new(s.bus, s.alice, BUS_AGENT_GRANTS);
+        for (int mode = 0; mode < 2; mode++) {
+                if (mode)
+                        split_call(s.root, "SetMode", "('include', @a{sv} {})");
+                for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
+                        g_autofree char *expected = g_strconcat(
+                                "Authentication is required to ", calls[i].says[mode], NULL);
+
+                        split_call_though_asked(s.alice, calls[i].member, calls[i].arguments);
+                        g_assert_cmpstr(agent->message, ==, expected);
+                }
+        }
+        bus_agent_free(agent);
+        service_tear_down(&s);
+}
+
 /* Whatever is that long is refused, in few words. */
 static void test_long_strings(void) {
         static const struct {
@@ -440,6 +480,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/split/settings", test_settings);
         g_test_add_func("/split/lifetimes", test_lifetimes);
         g_test_add_func("/split/limit-of-selectors", test_limit_of_selectors);
+        g_test_add_func("/split/dialog-says-which-way", test_dialog_says_which_way);
         g_test_add_func("/split/refuses-junk-before-any-password", test_refuses_junk);
         g_test_add_func("/split/refuses-long-strings-in-few-words", test_long_strings);
         g_test_add_func("/split/denied-changes-nothing", test_denied);
