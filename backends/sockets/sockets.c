@@ -295,7 +295,7 @@ static bool is_of_old_group(Sockets *sockets, const Socket *socket, const Socket
 
         if (change->n_old_groups == 0 || !is_stream(socket) || !is_in_use(socket))
                 return false;
-        if (name_socket(socket, &name) < 0 ||
+        if (change->any_group || name_socket(socket, &name) < 0 ||
                 nl_request_send(sockets->request, diag_encode_get(buffer, &name), on_birth, &name,
                         NULL) < 0 ||
                 name.cgroup == 0)

@@ -64,6 +64,7 @@ typedef struct SocketsChange {
         const uint64_t
                 *old_groups; /* cgroup2 directories that say the path that is left, borrowed */
         size_t n_old_groups;
+        bool any_group; /* they are no cgroup2 directories: a socket may be of any */
 } SocketsChange;
 
 typedef struct SocketsCounts {

@@ -66,6 +66,7 @@ int means_process_sweep(Sockets *sockets, const Array *pids, const SplitSweep *h
                 .n_old_sources = how->old_sources->n,
                 .old_groups = how->old_groups->items,
                 .n_old_groups = how->old_groups->n,
+                .any_group = how->any_group,
         };
         SocketsCounts swept = { 0 };
         int r = sockets_sweep_processes(sockets, pids->items, pids->n, &change, &swept, fault);

@@ -56,6 +56,7 @@ typedef struct SplitSweep {
         uint32_t mark, mask;
         const Array *old_sources; /* of Address: of the path that is left */
         const Array *old_groups;  /* of uint64_t: born in one of these, it was on that path */
+        bool any_group;           /* sockets do not tell in which they were born */
 } SplitSweep;
 
 typedef struct SplitProcesses {

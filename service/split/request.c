@@ -129,6 +129,7 @@ void request_sweep(Request *request) {
                 .mask = ours->mark_mask,
                 .old_sources = &sources,
                 .old_groups = &request->births,
+                .any_group = strcmp(controller->config.mechanism, "net_cls") == 0,
         };
         int r;
 

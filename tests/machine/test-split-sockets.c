@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/machine/lib/cgroup.h"
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/internet.h"
 #include "tests/machine/lib/program.h"
@@ -43,6 +44,10 @@ typedef enum KindFlags {
  * network with an address of its link, 'T' by the tunnel with that of the
  * tunnel, 'X' is cut, and the program is told. 't' is 'T' after a first datagram
  * that may be refused (EPERM): its flow was masqueraded on the other link.
+ *
+ * With net_cls the kernel takes all sockets of a process along; what is kept of
+ * them are the flows that were begun. No socket tells of which class it was: on
+ * the way back each connection is taken for one from around the tunnel.
  */
 typedef struct Kind {
         const char *name;
@@ -79,35 +84,40 @@ typedef struct Kind {
         }
 
 static const Kind kinds[] = {
-        /*                                                    out            back
-         *                                                    bpf    nftables  bpf    nftables */
-        { "UDP made after", UDP, STAGE_NOTHING, 0, { "OOO", "OOO" }, { "TTT", "TTT" } },
-        { "UDP made before", UDP, STAGE_MADE, 0, { "TOO", "TOO" }, { "OTT", "OTT" } },
-        { "UDP used before", UDP, STAGE_USED, 0, { "TOO", "TOO" }, { "OTT", "Ott" } },
-        { "UDP connected before", UDP, STAGE_CONNECTED, KIND_CONNECTS, { "TOO", "TOO" },
-                { "OTT", "OTT" } },
-        { "TCP made after", TCP, STAGE_NOTHING, KIND_CONNECTS, { "OOO", "OOO" }, { "TTT", "TTT" } },
-        { "TCP made before", TCP, STAGE_MADE, KIND_CONNECTS, { "TOO", "TOO" }, { "OTT", "OTT" } },
-        { "TCP connected before", TCP, STAGE_CONNECTED, KIND_CONNECTS, { "TTX", "TTX" },
-                { "OOX", "OOX" } },
-        { "MPTCP made after", MPTCP, STAGE_NOTHING, KIND_CONNECTS, { "OOO", "OOO" },
-                { "TTT", "TTT" } },
-        { "UDP-Lite made after", UDPLITE, STAGE_NOTHING, KIND_MUTE, { "OOO", "OOO" },
-                { "TTT", "TTT" } },
-        { "UDP-Lite made before", UDPLITE, STAGE_MADE, KIND_MUTE, { "TOO", "TOO" },
-                { "OTT", "OTT" } },
+        /* out, back: bpf, nftables, net_cls */
+        { "UDP made after", UDP, STAGE_NOTHING, 0, { "OOO", "OOO", "OOO" },
+                { "TTT", "TTT", "TTT" } },
+        { "UDP made before", UDP, STAGE_MADE, 0, { "TOO", "TOO", "OOO" }, { "OTT", "OTT", "TTT" } },
+        { "UDP used before", UDP, STAGE_USED, 0, { "TOO", "TOO", "TOO" }, { "OTT", "Ott", "Ott" } },
+        { "UDP connected before", UDP, STAGE_CONNECTED, KIND_CONNECTS, { "TOO", "TOO", "TOO" },
+                { "OTT", "OTT", "OTT" } },
+        { "TCP made after", TCP, STAGE_NOTHING, KIND_CONNECTS, { "OOO", "OOO", "OOO" },
+                { "TTT", "TTT", "TTT" } },
+        { "TCP made before", TCP, STAGE_MADE, KIND_CONNECTS, { "TOO", "TOO", "OOO" },
+                { "OTT", "OTT", "TTT" } },
+        { "TCP connected before", TCP, STAGE_CONNECTED, KIND_CONNECTS, { "TTX", "TTX", "TTX" },
+                { "OOX", "OOX", "OOX" } },
+        { "MPTCP made after", MPTCP, STAGE_NOTHING, KIND_CONNECTS, { "OOO", "OOO", "OOO" },
+                { "TTT", "TTT", "TTT" } },
+        { "UDP-Lite made after", UDPLITE, STAGE_NOTHING, KIND_MUTE, { "OOO", "OOO", "OOO" },
+                { "TTT", "TTT", "TTT" } },
+        { "UDP-Lite made before", UDPLITE, STAGE_MADE, KIND_MUTE, { "TOO", "TOO", "OOO" },
+                { "OTT", "OTT", "TTT" } },
         { "UDP to a v4-mapped address made after", UDP, STAGE_NOTHING, KIND_MAPPED,
-                { "OOO", "OOO" }, { "TTT", "TTT" } },
+                { "OOO", "OOO", "OOO" }, { "TTT", "TTT", "TTT" } },
         { "UDP to a v4-mapped address connected before", UDP, STAGE_CONNECTED,
-                KIND_MAPPED | KIND_CONNECTS, { "TOO", "TOO" }, { "OTT", "OTT" } },
+                KIND_MAPPED | KIND_CONNECTS, { "TOO", "TOO", "TOO" }, { "OTT", "OTT", "OTT" } },
         { "TCP to a v4-mapped address made after", TCP, STAGE_NOTHING, KIND_MAPPED | KIND_CONNECTS,
-                { "OOO", "OOO" }, { "TTT", "TTT" } },
+                { "OOO", "OOO", "OOO" }, { "TTT", "TTT", "TTT" } },
         { "TCP to a v4-mapped address connected before", TCP, STAGE_CONNECTED,
-                KIND_MAPPED | KIND_CONNECTS, { "TTX", "TTX" }, { "OOX", "OOX" } },
-        { "ping made after", PING, STAGE_NOTHING, 0, { "OOO", "OOO" }, { "TTT", "TTT" } },
-        { "ping used before", PING, STAGE_USED, 0, { "TOO", "TOO" }, { "OTT", "Ott" } },
-        { "raw made after", RAW, STAGE_NOTHING, 0, { "OOO", "OOO" }, { "TTT", "TTT" } },
-        { "raw used before", RAW, STAGE_USED, 0, { "TOO", "TOO" }, { "OTT", "Ott" } },
+                KIND_MAPPED | KIND_CONNECTS, { "TTX", "TTX", "TTX" }, { "OOX", "OOX", "OOX" } },
+        { "ping made after", PING, STAGE_NOTHING, 0, { "OOO", "OOO", "OOO" },
+                { "TTT", "TTT", "TTT" } },
+        { "ping used before", PING, STAGE_USED, 0, { "TOO", "TOO", "TOO" },
+                { "OTT", "Ott", "Ott" } },
+        { "raw made after", RAW, STAGE_NOTHING, 0, { "OOO", "OOO", "OOO" },
+                { "TTT", "TTT", "TTT" } },
+        { "raw used before", RAW, STAGE_USED, 0, { "TOO", "TOO", "TOO" }, { "OTT", "Ott", "Ott" } },
 };
 
 static const char *const policies[] = { "keep", "migrate", "reset" };
@@ -316,5 +326,13 @@ static const CheckCase cases[] = {
 };
 
 int main(int argc, char **argv) {
-        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR, .prepare = client_prepare);
+        const MachineOptions options = { .install_from = BUILD_DIR, .prepare = client_prepare };
+        int r;
+
+        if (g_strcmp0(g_getenv("TALPID_TEST_MECHANISM"), "net_cls") != 0)
+                return check_main(argc, argv, &options, cases, G_N_ELEMENTS(cases));
+        if (cgroup_hold_net_cls() < 0)
+                return EXIT_FAILURE;
+        r = check_main(argc, argv, &options, cases, G_N_ELEMENTS(cases));
+        return cgroup_release_net_cls("talpid-excluded") < 0 ? EXIT_FAILURE : r;
 }

@@ -8,6 +8,7 @@
 static const char *const mechanism_names[SPLIT_N_MECHANISMS] = {
         [SPLIT_BPF] = "bpf",
         [SPLIT_NFTABLES] = "nftables",
+        [SPLIT_NET_CLS] = "net_cls",
 };
 
 const char *split_mechanism_name(SplitMechanism mechanism) {

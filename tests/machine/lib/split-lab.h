@@ -16,6 +16,7 @@
 typedef enum SplitMechanism {
         SPLIT_BPF,
         SPLIT_NFTABLES,
+        SPLIT_NET_CLS,
         SPLIT_N_MECHANISMS,
 } SplitMechanism;
 
