@@ -215,6 +215,23 @@ static void test_moved_by_others(Machine *machine) {
         "(:; :) & wait; done'"
 #define STORM_GROUP "/sys/fs/cgroup/system.slice/storm.service"
 
+/* The group that was emptied a moment before may go under the move: then it is refused by name. */
+static void exclude_storm(SplitLab *s, const char *pid) {
+        gint64 deadline = g_get_monotonic_time() + MACHINE_WAIT_MSEC * 1000;
+        g_autofree char *arguments = g_strdup_printf("(uint32 %s, {'children': <true>})", pid);
+
+        for (;;) {
+                g_autoptr(GError) error = NULL;
+                g_autoptr(GVariant) reply = split_call(s->client, "AddProcess", arguments, &error);
+
+                if (reply)
+                        return;
+                if (!strstr(error->message, "is removed"))
+                        g_error("%s", error->message);
+                g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        }
+}
+
 static void test_storm(Machine *machine) {
         gint64 deadline = g_get_monotonic_time() + MACHINE_WAIT_MSEC * 1000;
         g_autofree char *pid = NULL, *outside = NULL, *status = NULL;
@@ -222,9 +239,10 @@ static void test_storm(Machine *machine) {
 
         open_lab(&s, machine);
         run(STORM);
-        pid = machine_run_ok("systemctl", "show", "-P", "MainPID", "storm.service", NULL);
+        pid = g_strchomp(
+                machine_run_ok("systemctl", "show", "-P", "MainPID", "storm.service", NULL));
         for (int i = 0; i < 5; i++) {
-                g_variant_unref(split_exclude(s.client, atoi(pid), "'children': <true>"));
+                exclude_storm(&s, pid);
                 g_free(outside);
                 outside = machine_run_ok("cat", STORM_GROUP "/cgroup.procs", NULL);
                 g_assert_cmpstr(outside, ==, "");
@@ -232,9 +250,9 @@ static void test_storm(Machine *machine) {
         }
 
         /* It is its unit's all the while: shown, and reached by its end. */
-        g_variant_unref(split_exclude(s.client, atoi(pid), "'children': <true>"));
+        exclude_storm(&s, pid);
         status = machine_run_ok("systemctl", "status", "--no-pager", "storm.service", NULL);
-        g_assert_nonnull(strstr(status, g_strchomp(pid)));
+        g_assert_nonnull(strstr(status, pid));
         run("systemctl kill --signal=USR1 storm.service");
         while (g_file_test(STORM_GROUP, G_FILE_TEST_EXISTS))
                 g_assert_cmpint(g_get_monotonic_time(), <, deadline);
