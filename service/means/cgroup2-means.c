@@ -226,27 +226,15 @@ static int exclude(const SplitProcess *split_process, bool children, Array *pids
         return listed == -ENOMEM ? -ENOMEM : 0;
 }
 
-static int include(const SplitProcess *split_process, bool children, Array *pids, Fault *fault,
-        void *userdata) {
-        CLEANUP(array_clear) Array refs = ARRAY_INIT(ProcessRef);
-        const Process process = means_process_of(split_process);
+static int take_back(void *cgroup2, const Process *process, Fault *fault) {
+        return cgroup2_return_process(cgroup2, process, fault);
+}
+
+static int include(
+        const SplitProcess *process, bool children, Array *pids, Fault *fault, void *userdata) {
         Cgroup2Means *means = userdata;
-        const ProcessRef *ref;
-        int r;
+        int r = means_process_include(process, children, take_back, means->cgroup2, pids, fault);
 
-        if (children)
-                (void)process_list_children(process.pid, &refs);
-        r = cgroup2_return_process(means->cgroup2, &process, fault);
-        if (r > 0 && !array_append(pids, &process.pid))
-                return -ENOMEM;
-        ARRAY_FOREACH(ref, &refs) {
-                CLEANUP(process_clear) Process child = PROCESS_NONE;
-
-                if (process_reopen(ref, &child) >= 0 &&
-                        cgroup2_return_process(means->cgroup2, &child, NULL) > 0 &&
-                        !array_append(pids, &child.pid))
-                        return -ENOMEM;
-        }
         return r < 0 ? r : 0;
 }
 

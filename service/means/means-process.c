@@ -2,6 +2,8 @@
 
 #include "service/means/means-process.h"
 
+#include <errno.h>
+
 #include "backends/proc/proc-info.h"
 
 Process means_process_of(const SplitProcess *process) {
@@ -52,6 +54,28 @@ void means_process_read_executable(
 
         if (directory < 0 || proc_read_executable(directory, ret, &deleted) < 0)
                 ret[0] = '\0';
+}
+
+int means_process_include(const SplitProcess *split_process, bool children, MeansReturn take_back,
+        void *mechanism, Array *pids, Fault *fault) {
+        CLEANUP(array_clear) Array refs = ARRAY_INIT(ProcessRef);
+        const Process process = means_process_of(split_process);
+        const ProcessRef *ref;
+        int r;
+
+        if (children)
+                (void)process_list_children(process.pid, &refs);
+        r = take_back(mechanism, &process, fault);
+        if (r > 0 && !array_append(pids, &process.pid))
+                return -ENOMEM;
+        ARRAY_FOREACH(ref, &refs) {
+                CLEANUP(process_clear) Process child = PROCESS_NONE;
+
+                if (process_reopen(ref, &child) >= 0 && take_back(mechanism, &child, NULL) > 0 &&
+                        !array_append(pids, &child.pid))
+                        return -ENOMEM;
+        }
+        return r;
 }
 
 int means_process_sweep(Sockets *sockets, const Array *pids, const SplitSweep *how,

@@ -3,7 +3,7 @@
 
 /*
  * What all mechanisms do alike of service/split/processes.h: finding a process,
- * and sweeping its sockets.
+ * bringing it back, and sweeping its sockets.
  */
 
 #include "backends/proc/process.h"
@@ -17,6 +17,17 @@ int means_process_open(uint32_t pid, SplitProcess *ret, void *userdata);
 int means_process_open_pidfd(int pidfd, SplitProcess *ret, void *userdata);
 void means_process_read_executable(
         const SplitProcess *process, char ret[static PATH_MAX], void *userdata);
+
+/* Takes one process out of a mechanism's group. Return: 1 moved; 0 it was in none; negative errno.
+ */
+typedef int (*MeansReturn)(void *mechanism, const Process *process, Fault *fault);
+
+/*
+ * As include() of SplitProcesses, by @take_back. Children that cannot be
+ * brought back stay. Return: whether @process itself moved; negative errno.
+ */
+int means_process_include(const SplitProcess *process, bool children, MeansReturn take_back,
+        void *mechanism, Array *pids, Fault *fault);
 
 /* As sweep() of SplitProcesses. */
 int means_process_sweep(Sockets *sockets, const Array *pids, const SplitSweep *sweep,

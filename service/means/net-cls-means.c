@@ -119,29 +119,17 @@ static int exclude(const SplitProcess *split_process, bool children, Array *pids
         return r < 0 ? r : 0;
 }
 
-static int include(const SplitProcess *split_process, bool children, Array *pids, Fault *fault,
-        void *userdata) {
-        CLEANUP(array_clear) Array refs = ARRAY_INIT(ProcessRef);
-        const Process process = means_process_of(split_process);
-        NetClsMeans *means = userdata;
-        const ProcessRef *ref;
-        int r;
+static int take_back(void *net_cls, const Process *process, Fault *fault) {
+        return net_cls_return_process(net_cls, process, fault);
+}
 
-        if (children)
-                (void)process_list_children(process.pid, &refs);
-        r = net_cls_return_process(means->net_cls, &process, fault);
+static int include(
+        const SplitProcess *process, bool children, Array *pids, Fault *fault, void *userdata) {
+        NetClsMeans *means = userdata;
+        int r = means_process_include(process, children, take_back, means->net_cls, pids, fault);
+
         if (r > 0)
                 expect_none(means);
-        if (r > 0 && !array_append(pids, &process.pid))
-                return -ENOMEM;
-        ARRAY_FOREACH(ref, &refs) {
-                CLEANUP(process_clear) Process child = PROCESS_NONE;
-
-                if (process_reopen(ref, &child) >= 0 &&
-                        net_cls_return_process(means->net_cls, &child, NULL) > 0 &&
-                        !array_append(pids, &child.pid))
-                        return -ENOMEM;
-        }
         return r < 0 ? r : 0;
 }
 

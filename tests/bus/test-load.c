@@ -123,7 +123,7 @@ static void test_ten_thousand_calls(void) {
         call_often(s.alice, N_CALLS);
         g_test_message("descriptors %u then %u, KiB %" G_GUINT64_FORMAT " then %" G_GUINT64_FORMAT,
                 n_before, count_descriptors(&s), kib_before, read_status(&s, "VmRSS:"));
-        g_assert_cmpuint(count_descriptors(&s), ==, n_before);
+        BUS_WAIT_UNTIL(count_descriptors(&s) <= n_before); /* one more may be open for a moment */
         g_assert_cmpuint(read_status(&s, "VmRSS:"), <, kib_before + MEMORY_KIB_MAX);
         service_tear_down(&s);
 }
