@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "backends/nftables/nft-guard.h"
+
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "backends/base/cleanup.h"
+
+/* What both nft_table_guards say first. */
+static void write_unguarded_family(NftTable *table, const char *chain) {
+        NftRule *rule = &table->rule;
+        uint32_t families = table->base->flags & (FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6);
+
+        if (families == (FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6))
+                return;
+        rule_begin(rule, chain);
+        match_family(rule, families == FILTER_GUARD_IPV4 ? AF_INET6 : AF_INET);
+        rule_end(rule, NF_ACCEPT, "this family is not guarded");
+}
+
+static void write_tunnel_exit(NftTable *table, const char *chain) {
+        NftRule *rule = &table->rule;
+
+        if (table->n_of[FILTER_TUNNEL] == 0)
+                return;
+        rule_begin(rule, chain);
+        match_in_set(rule, NFT_META_OIFNAME, SET_TUNNEL);
+        rule_end(rule, NF_ACCEPT, "through the tunnel");
+}
+
+static void write_loopback_exit(NftTable *table, const char *chain) {
+        NftRule *rule = &table->rule;
+
+        rule_begin(rule, chain);
+        match_name(rule, NFT_META_OIFNAME, "lo");
+        rule_end(rule, NF_ACCEPT, "stays in this machine");
+}
+
+/* The ways beside the tunnel: by mark and by destination. */
+static void write_ways_around(NftTable *table, const char *chain) {
+        static const struct {
+                FilterKind kind;
+                int family;
+                const char *comment;
+        } ways[] = {
+                { FILTER_LAN, AF_INET, "the local network" },
+                { FILTER_LAN, AF_INET6, "the local network" },
+                { FILTER_AROUND, AF_INET, "destinations that go around the tunnel" },
+                { FILTER_AROUND, AF_INET6, "destinations that go around the tunnel" },
+        };
+        NftRule *rule = &table->rule;
+
+        rule_begin(rule, chain);
+        match_mark(rule, table->base->mark, table->base->mask);
+        rule_end(rule, NF_ACCEPT, "marked to go around: the tunnel's own packets, excluded groups");
+
+        for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
+                if (!nft_table_has_prefixes(table, ways[i].kind, ways[i].family))
+                        continue;
+                rule_begin(rule, chain);
+                match_destination_set(
+                        rule, ways[i].family, nft_table_prefix_set(ways[i].kind, ways[i].family));
+                rule_end(rule, NF_ACCEPT, ways[i].comment);
+        }
+}
+
+/* Without these no link gets or keeps an address: RFC 2131, RFC 8415, RFC 4861, RFC 3810. */
+static void write_link_needs(NftTable *table, const char *chain) {
+        static const Prefix multicast = { AF_INET, 4, { 224 } };
+        static const Prefix link_local = { AF_INET6, 10, { 0xfe, 0x80 } };
+        static const Prefix servers = { AF_INET6, 128, { 0xff, 0x02, [13] = 1, [15] = 2 } };
+        NftRule *rule = &table->rule;
+
+        if (table->base->flags & FILTER_GUARD_IPV4) {
+                rule_begin(rule, chain);
+                match_family(rule, AF_INET);
+                match_protocol(rule, IPPROTO_UDP);
+                match_ports(rule, 68, 67);
+                rule_end(rule, NF_ACCEPT, "a link's address: DHCP");
+                rule_begin(rule, chain);
+                match_destination(rule, &multicast);
+                match_protocol(rule, IPPROTO_IGMP); /* RFC 3376: the kernel's own, TTL 1 */
+                rule_end(rule, NF_ACCEPT, "a link's multicast: IGMP");
+        }
+        if (table->base->flags & FILTER_GUARD_IPV6) {
+                rule_begin(rule, chain);
+                match_destination(rule, &link_local);
+                match_protocol(rule, IPPROTO_UDP);
+                match_ports(rule, 546, 547);
+                rule_end(rule, NF_ACCEPT, "a link's address: DHCPv6");
+                rule_begin(rule, chain);
+                match_destination(rule, &servers);
+                match_protocol(rule, IPPROTO_UDP);
+                match_ports(rule, 546, 547);
+                rule_end(rule, NF_ACCEPT, "a link's address: DHCPv6");
+                rule_begin(rule, chain);
+                match_icmpv6_set(rule, SET_LINK_ICMPV6);
+                rule_end(rule, NF_ACCEPT, "a link's neighbours and multicast");
+        }
+}
+
+/*
+ * At postrouting, not at output: there a packet that was routed once more
+ * (route hooks, destination NAT) still shows the device of its first route
+ * (nf_hook_state.out), and the guard would judge the wrong one.
+ */
+static void write_guard_output(NftTable *table) {
+        static const char *const chain = "guard-output";
+        NftRule *rule = &table->rule;
+
+        nft_table_add_chain(table, chain, "filter", NF_INET_POST_ROUTING, PRIORITY_FILTER,
+                "nothing leaves this machine beside the tunnel");
+        write_unguarded_family(table, chain);
+        write_loopback_exit(table, chain);
+        write_tunnel_exit(table, chain);
+        write_ways_around(table, chain);
+        if (table->n_of[FILTER_USER] > 0) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_SKUID, SET_USERS);
+                rule_end(rule, NF_ACCEPT, "users whose packets may go around");
+        }
+        /* Encapsulated packets of other tunnels carry a device here, too: they leave by uplinks. */
+        if (table->n_of[FILTER_UPLINK] > 0) {
+                rule_begin(rule, chain);
+                match_forwarded(rule);
+                match_outside_set(rule, NFT_META_OIFNAME, SET_UPLINK);
+                rule_end(rule, NF_ACCEPT, "forwarded between links inside, see guard-forward");
+        }
+        write_link_needs(table, chain);
+        rule_begin(rule, chain);
+        rule_end(rule, NF_DROP, "would leave beside the tunnel");
+}
+
+/* Sockets that were connected through the tunnel before: the link is not to learn its addresses. */
+static void write_tunnel_sources(NftTable *table, const char *chain) {
+        static const int families[] = { AF_INET, AF_INET6 };
+        NftRule *rule = &table->rule;
+
+        for (size_t i = 0; table->n_of[FILTER_TUNNEL] > 0 && i < ARRAY_LENGTH(families); i++) {
+                if (!nft_table_has_prefixes(table, FILTER_TUNNEL_ADDRESS, families[i]))
+                        continue;
+                rule_begin(rule, chain);
+                match_other_name(rule, NFT_META_OIFNAME, "lo");
+                match_outside_set(rule, NFT_META_OIFNAME, SET_TUNNEL);
+                match_source_set(rule, families[i],
+                        nft_table_prefix_set(FILTER_TUNNEL_ADDRESS, families[i]));
+                rule_end(rule, NF_DROP, "from an address of the tunnel beside it");
+        }
+}
+
+/* Users and destinations are routed into the tunnel without a mark: what is on its way elsewhere.
+ */
+static void write_guard_listed(NftTable *table, const char *chain) {
+        static const int families[] = { AF_INET, AF_INET6 };
+        NftRule *rule = &table->rule;
+
+        if (!nft_table_guards_listed(table))
+                return;
+        rule_begin(rule, chain);
+        match_mark(rule, table->base->mark, table->base->mask);
+        rule_end(rule, NF_ACCEPT, "marked to go around: the tunnel's own packets");
+        write_link_needs(table, chain);
+        if (table->n_of[FILTER_USER] > 0) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_SKUID, SET_USERS);
+                rule_end(rule, NF_DROP, "of a user who must use the tunnel, beside it");
+        }
+        for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
+                if (!nft_table_has_prefixes(table, FILTER_INCLUDED, families[i]))
+                        continue;
+                rule_begin(rule, chain);
+                match_destination_set(
+                        rule, families[i], nft_table_prefix_set(FILTER_INCLUDED, families[i]));
+                rule_end(rule, NF_DROP, "to where the tunnel alone leads, beside it");
+        }
+}
+
+/* The tunnel's own packets: kernel tunnels leave the mark of what is inside on the outside. */
+static void write_guard_included(NftTable *table) {
+        static const char *const chain = "guard-output";
+        NftRule *rule = &table->rule;
+
+        nft_table_add_chain(table, chain, "filter", NF_INET_POST_ROUTING, PRIORITY_FILTER,
+                "what must use the tunnel never leaves beside it");
+        write_unguarded_family(table, chain);
+        write_tunnel_sources(table, chain);
+        write_loopback_exit(table, chain);
+        write_tunnel_exit(table, chain);
+        if (table->n_of[FILTER_TUNNEL] > 0) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_TUNNEL);
+                rule_end(rule, NF_ACCEPT, "the tunnel's own packets");
+        }
+        write_guard_listed(table, chain);
+        rule_begin(rule, chain);
+        match_other_mark(rule, table->base->included, table->base->mask);
+        rule_end(rule, NF_ACCEPT, "need not use the tunnel");
+        rule_begin(rule, chain);
+        rule_end(rule, NF_DROP, "would leave beside the tunnel");
+}
+
+/* With no uplink known nothing tells inside from outside: then all is outside. */
+static void write_guard_forward(NftTable *table) {
+        static const char *const chain = "guard-forward";
+        NftRule *rule = &table->rule;
+
+        nft_table_add_chain(table, chain, "filter", NF_INET_FORWARD, PRIORITY_FILTER,
+                "nothing is forwarded out beside the tunnel");
+        write_unguarded_family(table, chain);
+        write_tunnel_exit(table, chain);
+        if (table->n_of[FILTER_UPLINK] > 0) {
+                rule_begin(rule, chain);
+                match_outside_set(rule, NFT_META_OIFNAME, SET_UPLINK);
+                rule_end(rule, NF_ACCEPT, "not out of this machine: containers, other links");
+        }
+        write_ways_around(table, chain);
+        rule_begin(rule, chain);
+        rule_end(rule, NF_DROP, "would leave beside the tunnel");
+}
+
+static void write_guard_loopback(NftTable *table, const char *chain) {
+        static const Prefix loopback = { AF_INET, 8, { 127 } };
+        NftRule *rule = &table->rule;
+
+        rule_begin(rule, chain);
+        match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+        match_destination(rule, &loopback);
+        rule_end(rule, NF_DROP, "to loopback from outside, see route_localnet");
+        rule_begin(rule, chain);
+        match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+        match_source(rule, &loopback);
+        rule_end(rule, NF_DROP, "from loopback outside, see route_localnet");
+}
+
+static void write_guard_input(NftTable *table) {
+        static const int families[] = { AF_INET, AF_INET6 };
+        static const char *const chain = "guard-input";
+        NftRule *rule = &table->rule;
+
+        if (table->n_of[FILTER_TUNNEL_ADDRESS] == 0 && !nft_table_lets_loopback_out(table))
+                return;
+        nft_table_add_chain(table, chain, "filter", NF_INET_PRE_ROUTING, PRIORITY_RAW,
+                "the tunnel's addresses answer inside it only (CVE-2019-14899)");
+        if (nft_table_lets_loopback_out(table))
+                write_guard_loopback(table, chain);
+        for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
+                if (!nft_table_has_prefixes(table, FILTER_TUNNEL_ADDRESS, families[i]))
+                        continue;
+                rule_begin(rule, chain);
+                match_other_name(rule, NFT_META_IIFNAME, "lo");
+                if (table->n_of[FILTER_TUNNEL] > 0)
+                        match_outside_set(rule, NFT_META_IIFNAME, SET_TUNNEL);
+                match_destination_set(rule, families[i],
+                        nft_table_prefix_set(FILTER_TUNNEL_ADDRESS, families[i]));
+                rule_end(rule, NF_DROP, "to an address of the tunnel from outside it");
+        }
+}
+
+/*
+ * A flow that came in beside the tunnel would be answered there, first of all
+ * by SYN-ACKs, which belong to no group. So what must use the tunnel is not
+ * asked beside it. Class ids say nothing of who listens.
+ */
+static void write_guard_questions(NftTable *table) {
+        const NftMark included = { table->base->included, table->base->mask };
+        static const char *const chain = "guard-questions";
+        NftRule *rule = &table->rule;
+        char name[NFT_SET_NAME_MAX];
+
+        if (!nft_table_guards_included(table) || table->mechanism != NFTABLES_CGROUP2 ||
+                !nft_table_marks_from_uplink(table))
+                return;
+        nft_table_add_chain(table, chain, "filter", NF_INET_LOCAL_IN, PRIORITY_FILTER,
+                "what must use the tunnel is not asked beside it");
+        for (unsigned level = 0; level < NFT_LEVELS; level++) {
+                if (!table->levels[level] || !nft_table_has_groups_at(table, level, &included))
+                        continue;
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                match_flow_start(rule);
+                nft_table_match_groups(table, level, nft_table_group_set(&included, name));
+                rule_end(rule, NF_DROP, "its answer would leave beside the tunnel");
+        }
+}
+
+void nft_guard_write(NftTable *table) {
+        if (nft_table_guards(table) && nft_table_guards_included(table))
+                write_guard_included(table);
+        else if (nft_table_guards(table)) {
+                write_guard_output(table);
+                write_guard_forward(table);
+        }
+        write_guard_input(table);
+        write_guard_questions(table);
+}

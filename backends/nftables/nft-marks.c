@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "backends/nftables/nft-marks.h"
+
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "backends/base/cleanup.h"
+#include "backends/facts/ours.h"
+
+/*
+ * Without conntrack; the mark leads reverse-path filters past the tunnel
+ * (kernel.md 4), and with it connections are accepted and answers without a
+ * socket are sent. In include mode it leads into the tunnel what came by it.
+ */
+static void write_mark_ingress(NftTable *table) {
+        static const char *const chain = "mark-ingress";
+        NftRule *rule = &table->rule;
+
+        if (!nft_table_marks_from_uplink(table) && !nft_table_marks_from_tunnel(table))
+                return;
+        nft_table_add_chain(table, chain, "filter", NF_INET_PRE_ROUTING, PRIORITY_RAW,
+                "what comes in is answered where it came from");
+        if (nft_table_marks_from_uplink(table)) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                match_destination_type_set(rule, SET_FOR_US);
+                set_mark(rule, table->base->mark, table->base->mask);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "came in beside the tunnel");
+        }
+        if (nft_table_marks_from_tunnel(table)) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_TUNNEL);
+                match_destination_type_set(rule, SET_FOR_US);
+                set_mark(rule, table->base->included, table->base->mask);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "came in by the tunnel");
+        }
+}
+
+/*
+ * Gives packets the mark of their flow, for each mark a flow can have. What
+ * went around before include mode may have to use the tunnel now.
+ */
+static void write_recall(NftTable *table, const char *chain, bool except_from_tunnel) {
+        NftMark marks[NFT_MARKS_MAX + 2];
+        NftRule *rule = &table->rule;
+        size_t n = 0;
+
+        if (except_from_tunnel || !nft_table_guards_included(table))
+                marks[n++] = (NftMark){ table->base->mark, table->base->mask };
+        if (nft_table_guards_included(table))
+                marks[n++] = (NftMark){ table->base->included, table->base->mask };
+        for (size_t i = 0; i < table->n_marks; i++) {
+                bool known = false;
+
+                for (size_t k = 0; k < n; k++)
+                        known |= marks[k].value == table->marks[i].value &&
+                                 marks[k].mask == table->marks[i].mask;
+                if (!known)
+                        marks[n++] = table->marks[i];
+        }
+        for (size_t i = 0; i < n; i++) {
+                rule_begin(rule, chain);
+                if (except_from_tunnel && table->n_of[FILTER_TUNNEL] > 0)
+                        match_outside_set(rule, NFT_META_IIFNAME, SET_TUNNEL);
+                match_flow_mark(rule, marks[i].value, marks[i].mask);
+                set_mark(rule, marks[i].value, marks[i].mask);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "keeps to the way of its flow");
+        }
+}
+
+/*
+ * What comes in by the tunnel gets no mark back: it goes to somebody inside,
+ * and in include mode the mark would send it into the tunnel again.
+ */
+static void write_mark_flows(NftTable *table) {
+        static const char *const chain = "mark-flows";
+        NftRule *rule = &table->rule;
+        uint32_t mark =
+                nft_table_guards_included(table) ? table->base->included : table->base->mark;
+
+        if (table->flows == 0)
+                return;
+        nft_table_add_chain(table, chain, "filter", NF_INET_PRE_ROUTING, PRIORITY_MANGLE,
+                "flows keep to the way of their first packet");
+        if (table->n_of[FILTER_UPLINK] > 0) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                match_flow_start(rule);
+                set_flow_mark(rule, table->base->mark, table->base->mask);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "came in beside the tunnel: answers, too");
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                match_flow_original(rule);
+                rule_end(rule, NF_ACCEPT,
+                        "forwarded as any packet, into the tunnel; see mark-ingress");
+        }
+        write_recall(table, chain, /* except_from_tunnel= */ true);
+        if (table->n_of[FILTER_INTERFACE] > 0) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_IIFNAME, SET_INTERFACES);
+                if (nft_table_guards_included(table))
+                        match_flow_original(rule); /* open ones follow, or are cut */
+                else
+                        match_flow_start(rule);
+                set_mark(rule, mark, table->base->mask);
+                set_flow_mark(rule, mark, table->base->mask);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "forwarded from an interface of ours to mark");
+        }
+}
+
+/* Sockets keep the group of their birth: those that were brought back say so by their mark. */
+static void write_settled(NftTable *table, const char *chain) {
+        uint32_t settled = ours_settled_mark(table->base->mark, table->base->mask);
+        NftRule *rule = &table->rule;
+
+        if (!settled)
+                return;
+        rule_begin(rule, chain);
+        match_mark(rule, settled, table->base->mask);
+        rule_end(rule, NF_ACCEPT, "brought back from a group");
+}
+
+/*
+ * A flow's first packet decides, not one more before an answer (`ct state new`):
+ * masquerading cannot begin later. The deepest
+ * group comes last and wins. Packets without a full socket (SYN-ACK, RST and
+ * what follows an exit) have only their flow.
+ */
+static void write_mark_output(NftTable *table) {
+        static const char *const chain = "mark-output";
+        NftRule *rule = &table->rule;
+        char name[NFT_SET_NAME_MAX];
+
+        if (!(table->flows & NFT_FLOWS_OF_GROUPS))
+                return;
+        nft_table_add_chain(table, chain, "route", NF_INET_LOCAL_OUT, PRIORITY_MANGLE,
+                "packets of groups get their mark and are routed once more");
+        write_settled(table, chain);
+        write_recall(table, chain, /* except_from_tunnel= */ false);
+        for (unsigned level = 0; level < NFT_LEVELS; level++)
+                for (size_t i = 0; table->levels[level] && i < table->n_marks; i++) {
+                        const NftMark *mark = &table->marks[i];
+
+                        if (!nft_table_has_groups_at(table, level, mark))
+                                continue;
+                        rule_begin(rule, chain);
+                        match_flow_start(rule);
+                        nft_table_match_groups(table, level, nft_table_group_set(mark, name));
+                        set_mark(rule, mark->value, mark->mask);
+                        set_flow_mark(rule, mark->value, mark->mask);
+                        rule_end(rule, NFT_RULE_NO_VERDICT, "a group's new flow");
+                }
+}
+
+static void write_resolve_rule(
+        NftTable *table, unsigned level, const Address *resolver, uint8_t protocol) {
+        NftRule *rule = &table->rule;
+
+        rule_begin(rule, "resolve-output");
+        match_family(rule, resolver->family);
+        nft_table_match_groups(table, level, SET_RESOLVING);
+        match_protocol(rule, protocol);
+        match_destination_port(rule, 53);
+        send_to(rule, resolver);
+        rule_end(rule, NFT_RULE_NO_VERDICT, "a group's questions");
+}
+
+/* Questions to 127.0.0.53 leave only with route_localnet=1 on the link: see write_guard_loopback().
+ */
+static void write_resolve_output(NftTable *table) {
+        if (!table->resolves || table->n_resolvers == 0)
+                return;
+        nft_table_add_chain(table, "resolve-output", "nat", NF_INET_LOCAL_OUT, PRIORITY_DSTNAT,
+                "questions of groups go to their resolver");
+        write_settled(table, "resolve-output");
+        for (unsigned level = 0; level < NFT_LEVELS; level++) {
+                if (!table->levels[level] || !nft_table_has_groups_at(table, level, NULL))
+                        continue;
+                for (size_t i = 0; i < table->n_resolvers; i++) {
+                        const Address *resolver = &table->resolvers[i].resolver.address;
+
+                        write_resolve_rule(table, level, resolver, IPPROTO_UDP);
+                        write_resolve_rule(table, level, resolver, IPPROTO_TCP);
+                }
+        }
+}
+
+/*
+ * A packet routed once more keeps the source of its first route: the tunnel's,
+ * or loopback's. Without the chain, packets of flows that are masqueraded
+ * already would keep it too.
+ */
+static void write_masquerade_output(NftTable *table) {
+        static const char *const chain = "masquerade-output";
+        NftRule *rule = &table->rule;
+
+        if (!(table->flows & NFT_FLOWS_OF_GROUPS))
+                return;
+        nft_table_add_chain(table, chain, "nat", NF_INET_POST_ROUTING, PRIORITY_SRCNAT,
+                "packets of groups leave with an address of their link");
+        for (size_t i = 0; i < table->n_marks; i++) {
+                rule_begin(rule, chain);
+                match_made_here(rule);
+                match_other_name(rule, NFT_META_OIFNAME, "lo");
+                match_mark(rule, table->marks[i].value, table->marks[i].mask);
+                match_foreign_source(rule);
+                masquerade(rule);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "source is not of the link it leaves by");
+        }
+}
+
+void nft_marks_write(NftTable *table) {
+        write_mark_ingress(table);
+        write_mark_flows(table);
+        write_mark_output(table);
+        write_resolve_output(table);
+        write_masquerade_output(table);
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "backends/nftables/nft-table.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include <linux/netfilter/nf_tables.h>
+
+static int gather_mark(NftTable *table, const MarkedGroup *group) {
+        for (size_t i = 0; i < table->n_marks; i++)
+                if (table->marks[i].value == group->mark && table->marks[i].mask == group->mask)
+                        return 0;
+        if (table->n_marks == NFT_MARKS_MAX)
+                return -E2BIG;
+        table->marks[table->n_marks++] = (NftMark){ group->mark, group->mask };
+        return 0;
+}
+
+static void gather_filters(NftTable *table) {
+        for (size_t i = 0; i < table->n_filters; i++) {
+                const FilterItem *item = &table->filters[i].filter;
+
+                table->n_of[item->kind]++;
+                table->n_ipv4[item->kind] += item->prefix.family == AF_INET;
+                if (item->kind == FILTER_BASE)
+                        table->base = item;
+        }
+}
+
+int nft_table_gather(NftTable *table, const FactSet *facts) {
+        table->filters = fact_set_of_kind(facts, FACT_FILTER, &table->n_filters);
+        gather_filters(table);
+        if (table->mechanism == NFTABLES_GUARD_ONLY)
+                return 0;
+
+        table->groups = fact_set_of_kind(facts, FACT_MARKED_GROUP, &table->n_groups);
+        table->resolvers = fact_set_of_kind(facts, FACT_RESOLVER, &table->n_resolvers);
+        for (size_t i = 0; i < table->n_groups; i++) {
+                const MarkedGroup *group = &table->groups[i].marked_group;
+                int r = gather_mark(table, group);
+
+                if (r < 0)
+                        return r;
+                table->levels[table->mechanism == NFTABLES_CGROUP2 ? group->level : 0] = true;
+                table->resolves |= group->resolves;
+        }
+        return 0;
+}
+
+bool nft_table_has_prefixes(const NftTable *table, FilterKind kind, int family) {
+        size_t n =
+                family == AF_INET ? table->n_ipv4[kind] : table->n_of[kind] - table->n_ipv4[kind];
+
+        return n > 0;
+}
+
+bool nft_table_guards(const NftTable *table) {
+        return table->base->flags & (FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6);
+}
+
+bool nft_table_guards_included(const NftTable *table) {
+        return table->base->flags & FILTER_GUARD_INCLUDED;
+}
+
+/* Who must use the tunnel and has no mark that says so. */
+bool nft_table_guards_listed(const NftTable *table) {
+        return table->n_of[FILTER_USER] + table->n_of[FILTER_INCLUDED] > 0;
+}
+
+bool nft_table_marks_from_uplink(const NftTable *table) {
+        return table->n_of[FILTER_UPLINK] > 0;
+}
+
+/* Answers to what is forwarded have our address until later, and would go back into the tunnel. */
+bool nft_table_marks_from_tunnel(const NftTable *table) {
+        return nft_table_guards_included(table) && table->n_of[FILTER_TUNNEL] > 0 &&
+               table->n_of[FILTER_INTERFACE] == 0;
+}
+
+/* Where resolve-output sends questions of loopback addresses out, route_localnet lets others in. */
+bool nft_table_lets_loopback_out(const NftTable *table) {
+        return table->n_of[FILTER_UPLINK] > 0 && table->n_resolvers > 0 &&
+               table->resolvers[0].resolver.address.family == AF_INET; /* sorted */
+}
+
+bool nft_table_has_groups_at(const NftTable *table, unsigned level, const NftMark *mark) {
+        for (size_t i = 0; i < table->n_groups; i++) {
+                const MarkedGroup *group = &table->groups[i].marked_group;
+                bool at_level = table->mechanism != NFTABLES_CGROUP2 || group->level == level;
+
+                if (at_level && (mark ? group->mark == mark->value && group->mask == mark->mask
+                                      : group->resolves))
+                        return true;
+        }
+        return false;
+}
+
+const char *nft_table_prefix_set(FilterKind kind, int family) {
+        switch (kind) {
+        case FILTER_TUNNEL_ADDRESS:
+                return family == AF_INET ? "tunnel-ipv4" : "tunnel-ipv6";
+        case FILTER_LAN:
+                return family == AF_INET ? "lan-ipv4" : "lan-ipv6";
+        case FILTER_AROUND:
+                return family == AF_INET ? "around-ipv4" : "around-ipv6";
+        case FILTER_INCLUDED:
+                return family == AF_INET ? "included-ipv4" : "included-ipv6";
+        case FILTER_BASE:
+        case FILTER_TUNNEL:
+        case FILTER_UPLINK:
+        case FILTER_USER:
+        case FILTER_INTERFACE:
+        case _FILTER_KIND_MAX:
+                break;
+        }
+        assert(false);
+        return NULL;
+}
+
+const char *nft_table_group_set(const NftMark *mark, char name[static NFT_SET_NAME_MAX]) {
+        (void)snprintf(name, NFT_SET_NAME_MAX, "groups-0x%08x", mark->value);
+        return name;
+}
+
+void nft_table_add_chain(NftTable *table, const char *name, const char *type, uint32_t hook,
+        int32_t priority, const char *comment) {
+        const NftHook where = { type, hook, priority };
+
+        nft_batch_add_chain(table->batch, name, &where, comment);
+}
+
+void nft_table_match_groups(NftTable *table, unsigned level, const char *set) {
+        if (table->mechanism == NFTABLES_CGROUP2)
+                match_cgroup2_set(&table->rule, level, set);
+        else
+                match_in_set(&table->rule, NFT_META_CGROUP, set);
+}
