@@ -5,73 +5,24 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
-#include "backends/base/clock.h"
 #include "backends/base/log.h"
 #include "backends/facts/ours.h"
-#include "backends/netlink/nl-watch.h"
 #include "backends/rtnetlink/apply.h"
 #include "backends/rtnetlink/dump.h"
-#include "backends/rtnetlink/link-codec.h"
-#include "backends/rtnetlink/neighbour-codec.h"
-#include "backends/rtnetlink/neighbour-lookup.h"
-#include "backends/rtnetlink/rule-codec.h"
-#include "backends/rtnetlink/watch-filter.h"
+#include "backends/rtnetlink/rtnetlink-private.h"
 
-#define KINDS_APPLIED (FACT_KIND_BIT(FACT_ROUTE) | FACT_KIND_BIT(FACT_RULE))
-#define KINDS_REPORTED                                                                             \
-        (KINDS_APPLIED | FACT_KIND_BIT(FACT_LINK) | FACT_KIND_BIT(FACT_LINK_ADDRESS) |             \
-                FACT_KIND_BIT(FACT_NEIGHBOUR))
-
-#define TABLES_MAX 16
-#define CHANGES_MAX 1024 /* reported at once */
 #define RETRY_USEC (200 * USEC_PER_MSEC)
+#define CHANGES_MAX 1024 /* reported at once */
 
-typedef struct Rtnetlink {
-        Backend backend; /* first: a Backend is all that callers see */
-        NlRequest *request;
-        NlWatch *watch;
-        sd_event_source *deferred; /* reads again what is stale, reports what waits */
-        sd_event_source *retry;    /* after a read that failed */
-        bool is_started;           /* a resync was asked for: reports are wanted */
-
-        /* Kinds that have to be read again; until then their notifications tell nothing. */
-        uint32_t stale;
-        Array changes; /* of FactChange, not reported yet */
-
-        FactSet links;   /* as reported: tells which notification is news */
-        FactSet foreign; /* others' routes, as reported: tells which slots are shared */
-        bool foreign_on_nexthops;
-
-        /* Where a route of others with NLM_F_REPLACE may have taken the place of ours. */
-        uint32_t tables[TABLES_MAX];
-        size_t n_tables;
-        WatchRoutes watched; /* what the filter lets through */
-
-        /*
-         * apply() ran while notifications of earlier changes were waiting: what
-         * they say about ours may be older than what apply() did.
-         */
-        bool is_ahead;
-
-        NeighbourLookup neighbours;
-        RtnetlinkForeignCallback on_foreign;
-        void *foreign_userdata;
-} Rtnetlink;
-
-static void mark_stale(Rtnetlink *rtnetlink, uint32_t kinds) {
+void rtnetlink_mark_stale(Rtnetlink *rtnetlink, uint32_t kinds) {
         rtnetlink->stale |= kinds;
         if (rtnetlink->is_started)
                 (void)sd_event_source_set_enabled(rtnetlink->deferred, SD_EVENT_ONESHOT);
 }
 
-static bool is_stale(const Rtnetlink *rtnetlink, FactKind kind) {
-        return rtnetlink->stale & FACT_KIND_BIT(kind);
-}
-
-static void report_changes(Rtnetlink *rtnetlink) {
+void rtnetlink_report_changes(Rtnetlink *rtnetlink) {
         const BackendSink *sink = &rtnetlink->backend.sink;
 
         if (rtnetlink->changes.n > 0 && rtnetlink->is_started && sink->on_changes)
@@ -79,264 +30,42 @@ static void report_changes(Rtnetlink *rtnetlink) {
         rtnetlink->changes.n = 0;
 }
 
-static void append_change(Rtnetlink *rtnetlink, const FactChange *change) {
+void rtnetlink_append_change(Rtnetlink *rtnetlink, const FactChange *change) {
         if (rtnetlink->changes.n >= CHANGES_MAX)
-                report_changes(rtnetlink);
+                rtnetlink_report_changes(rtnetlink);
         if (!array_append(&rtnetlink->changes, change))
-                mark_stale(rtnetlink, KINDS_REPORTED);
+                rtnetlink_mark_stale(rtnetlink, KINDS_REPORTED);
 }
 
-static void append_fact(Rtnetlink *rtnetlink, const Fact *fact, bool removed, uint32_t author) {
+void rtnetlink_append_fact(Rtnetlink *rtnetlink, const Fact *fact, bool removed, uint32_t author) {
         const FactChange change = { .fact = *fact, .removed = removed, .author = author };
 
-        append_change(rtnetlink, &change);
+        rtnetlink_append_change(rtnetlink, &change);
 }
 
-static bool table_holds_ours(const Rtnetlink *rtnetlink, uint32_t table) {
+bool rtnetlink_table_holds_ours(const Rtnetlink *rtnetlink, uint32_t table) {
         for (size_t i = 0; i < rtnetlink->n_tables; i++)
                 if (rtnetlink->tables[i] == table)
                         return true;
         return false;
 }
 
-static void note_table(Rtnetlink *rtnetlink, uint32_t table) {
-        if (rtnetlink->n_tables < TABLES_MAX && !table_holds_ours(rtnetlink, table))
+void rtnetlink_note_table(Rtnetlink *rtnetlink, uint32_t table) {
+        if (rtnetlink->n_tables < TABLES_MAX && !rtnetlink_table_holds_ours(rtnetlink, table))
                 rtnetlink->tables[rtnetlink->n_tables++] = table;
-}
-
-/*
- * IPv4 routes lose and regain their next hops with the link's state, and go
- * with the link, without a word (fib_sync_down_dev(), fib_sync_up()). With the
- * carrier the kernel forgets neighbours: reading them again asks for them anew.
- */
-static void handle_link(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const Fact *fact) {
-        bool removed = nlh->nlmsg_type == RTM_DELLINK;
-        const Fact *known = fact_set_find(&rtnetlink->links, fact);
-        uint32_t changed = known ? known->link.flags ^ fact->link.flags : 0;
-
-        if (!removed && known && fact_equals(known, fact))
-                return;
-        if (removed || (changed & (IFF_UP | IFF_RUNNING)))
-                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE) | FACT_KIND_BIT(FACT_NEIGHBOUR));
-
-        if (removed)
-                (void)fact_set_remove(&rtnetlink->links, fact); /* unknown is fine, too */
-        else if (fact_set_put(&rtnetlink->links, fact) < 0)
-                mark_stale(rtnetlink, KINDS_REPORTED);
-        append_fact(rtnetlink, fact, removed, nlh->nlmsg_pid);
-}
-
-/* Silently with an address go the IPv4 routes that prefer it; with the last one, all of the link.
- */
-static void handle_link_address(
-        Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const Fact *fact) {
-        bool removed = nlh->nlmsg_type == RTM_DELADDR;
-
-        if (removed)
-                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
-        append_fact(rtnetlink, fact, removed, nlh->nlmsg_pid);
-}
-
-/* Two equal rules can exist: that one is gone does not say that none is left. */
-static void handle_rule(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const Fact *fact) {
-        bool removed = nlh->nlmsg_type == RTM_DELRULE;
-
-        if (nlh->nlmsg_pid == nl_request_port(rtnetlink->request))
-                return;
-        if (removed || rtnetlink->is_ahead)
-                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_RULE));
-        if (!rtnetlink->is_ahead)
-                append_fact(rtnetlink, fact, removed, nlh->nlmsg_pid);
-}
-
-static void handle_neighbour(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const Fact *fact) {
-        bool removed = nlh->nlmsg_type == RTM_DELNEIGH || (fact->neighbour.state & NUD_FAILED);
-
-        if (!neighbour_lookup_wants(&rtnetlink->neighbours, &fact->neighbour))
-                return;
-        if (removed || neighbour_is_resolved(&fact->neighbour))
-                append_fact(rtnetlink, fact, removed, nlh->nlmsg_pid);
-}
-
-/* Others' route in the slot of @route. *ret_n: how many share it. */
-static const Fact *find_in_slot(const Rtnetlink *rtnetlink, const Route *route, size_t *ret_n) {
-        const Fact *fact, *found = NULL;
-        size_t n = 0;
-
-        ARRAY_FOREACH(fact, &rtnetlink->foreign.facts)
-                if (route_compare_slot(&fact->route, route) == 0) {
-                        found = fact;
-                        n++;
-                }
-        *ret_n = n;
-        return found;
-}
-
-static bool is_replacement(const struct nlmsghdr *nlh) {
-        return nlh->nlmsg_type == RTM_NEWROUTE && (nlh->nlmsg_flags & NLM_F_REPLACE);
-}
-
-/*
- * A message says all there is to know when it has one next hop and nobody else
- * shares the slot. Both families let several routes of others stand in one
- * slot (`ip route append`), which one notification does not show.
- */
-static void handle_foreign_route(
-        Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
-        FactChange change = {
-                .fact = fact_of_route(&message->hops[0]),
-                .removed = nlh->nlmsg_type == RTM_DELROUTE,
-                .takes_slot = is_replacement(nlh),
-                .author = nlh->nlmsg_pid,
-        };
-        size_t n;
-        const Fact *known = find_in_slot(rtnetlink, &message->hops[0], &n);
-
-        if (message->n_hops != 1 || message->has_nexthop_object || n > 1 ||
-                (known && !change.takes_slot && !fact_equals(known, &change.fact))) {
-                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
-                return;
-        }
-        if (change.removed && !known)
-                return;
-        if (known)
-                (void)fact_set_remove(&rtnetlink->foreign, known); /* it is there */
-        if (!change.removed && fact_set_put(&rtnetlink->foreign, &change.fact) < 0)
-                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
-        append_change(rtnetlink, &change);
-}
-
-/* Somebody else changed a route of ours. We make none with several hops. */
-static void handle_our_route(
-        Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
-        const FactChange change = {
-                .fact = fact_of_route(&message->hops[0]),
-                .removed = nlh->nlmsg_type == RTM_DELROUTE,
-                .takes_slot = is_replacement(nlh),
-                .author = nlh->nlmsg_pid,
-        };
-        size_t n;
-
-        /* In the slot of somebody's default it takes that away without a word, too. */
-        if (rtnetlink->is_ahead || message->n_hops != 1 || message->has_nexthop_object ||
-                find_in_slot(rtnetlink, &message->hops[0], &n))
-                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
-        else
-                append_change(rtnetlink, &change);
-}
-
-/* A route that is none of our business, but for what may have been in its place. */
-static void handle_taken_slot(
-        Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
-        const FactChange change = {
-                .fact = fact_of_route(&message->hops[0]),
-                .removed = true,
-                .takes_slot = true,
-                .author = nlh->nlmsg_pid,
-        };
-
-        if (rtnetlink->is_ahead)
-                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
-        else
-                append_change(rtnetlink, &change);
-}
-
-static void tell_foreign_callback(
-        Rtnetlink *rtnetlink, const struct nlmsghdr *nlh, const RouteMessage *message) {
-        for (size_t i = 0; i < message->n_hops; i++) {
-                const FactChange change = {
-                        .fact = fact_of_route(&message->hops[i]),
-                        .removed = nlh->nlmsg_type == RTM_DELROUTE,
-                        .author = nlh->nlmsg_pid,
-                };
-
-                rtnetlink->on_foreign(&change, rtnetlink->foreign_userdata);
-        }
-}
-
-static void handle_route(Rtnetlink *rtnetlink, const struct nlmsghdr *nlh) {
-        RouteMessage message;
-        bool is_ours;
-
-        if (nlh->nlmsg_pid == nl_request_port(rtnetlink->request) ||
-                route_decode(nlh, &message) <= 0 || message.is_cloned || message.for_source)
-                return;
-
-        is_ours = message.hops[0].protocol == OURS_PROTOCOL;
-        if (rtnetlink->on_foreign && !is_ours)
-                tell_foreign_callback(rtnetlink, nlh, &message);
-        if (is_stale(rtnetlink, FACT_ROUTE))
-                return;
-
-        if (is_ours)
-                handle_our_route(rtnetlink, nlh, &message);
-        else if (dump_keeps_foreign_route(&message.hops[0]))
-                handle_foreign_route(rtnetlink, nlh, &message);
-        else if (is_replacement(nlh) && table_holds_ours(rtnetlink, message.hops[0].table))
-                handle_taken_slot(rtnetlink, nlh, &message);
-}
-
-/* An object that changes changes the routes on it, and takes them along, without a word. */
-static void handle_nexthop(Rtnetlink *rtnetlink) {
-        if (rtnetlink->foreign_on_nexthops)
-                mark_stale(rtnetlink, FACT_KIND_BIT(FACT_ROUTE));
-}
-
-static void on_message(const struct nlmsghdr *nlh, void *userdata) {
-        Rtnetlink *rtnetlink = userdata;
-        Fact fact;
-
-        switch (nlh->nlmsg_type) {
-        case RTM_NEWLINK:
-        case RTM_DELLINK:
-                fact.kind = FACT_LINK;
-                if (!is_stale(rtnetlink, FACT_LINK) && link_decode(nlh, &fact.link) > 0)
-                        handle_link(rtnetlink, nlh, &fact);
-                break;
-        case RTM_NEWADDR:
-        case RTM_DELADDR:
-                fact.kind = FACT_LINK_ADDRESS;
-                if (!is_stale(rtnetlink, FACT_LINK_ADDRESS) &&
-                        link_address_decode(nlh, &fact.link_address) > 0)
-                        handle_link_address(rtnetlink, nlh, &fact);
-                break;
-        case RTM_NEWRULE:
-        case RTM_DELRULE:
-                fact.kind = FACT_RULE;
-                if (!is_stale(rtnetlink, FACT_RULE) && rule_decode(nlh, &fact.rule) > 0)
-                        handle_rule(rtnetlink, nlh, &fact);
-                break;
-        case RTM_NEWNEIGH:
-        case RTM_DELNEIGH:
-                fact.kind = FACT_NEIGHBOUR;
-                if (!is_stale(rtnetlink, FACT_NEIGHBOUR) &&
-                        neighbour_decode(nlh, &fact.neighbour) > 0)
-                        handle_neighbour(rtnetlink, nlh, &fact);
-                break;
-        case RTM_NEWROUTE:
-        case RTM_DELROUTE:
-                handle_route(rtnetlink, nlh);
-                break;
-        case RTM_NEWNEXTHOP:
-        case RTM_DELNEXTHOP:
-                handle_nexthop(rtnetlink);
-                break;
-        default: /* the kernel's numbers: nothing we joined for */
-                break;
-        }
 }
 
 static void on_overrun(void *userdata) {
         Rtnetlink *rtnetlink = userdata;
 
         log_debug("Lost notifications of the kernel, reading everything again");
-        mark_stale(rtnetlink, KINDS_REPORTED);
+        rtnetlink_mark_stale(rtnetlink, KINDS_REPORTED);
 }
 
 static void on_turn_end(bool is_empty, void *userdata) {
         Rtnetlink *rtnetlink = userdata;
 
-        report_changes(rtnetlink);
+        rtnetlink_report_changes(rtnetlink);
         if (is_empty)
                 rtnetlink->is_ahead = false;
 }
@@ -419,7 +148,7 @@ static int remember(Rtnetlink *rtnetlink, uint32_t kinds, const FactSet *facts) 
                 if (fact->kind == FACT_LINK)
                         r = fact_set_append(&rtnetlink->links, fact); /* in order already */
                 else if (fact->kind == FACT_ROUTE && fact_is_ours(fact))
-                        note_table(rtnetlink, fact->route.table);
+                        rtnetlink_note_table(rtnetlink, fact->route.table);
                 else if (fact->kind == FACT_ROUTE)
                         r = fact_set_append(&rtnetlink->foreign, fact);
                 if (r < 0)
@@ -441,7 +170,7 @@ static int refresh(Rtnetlink *rtnetlink) {
         int r;
 
         nl_watch_drain(rtnetlink->watch);
-        report_changes(rtnetlink);
+        rtnetlink_report_changes(rtnetlink);
 
         kinds = rtnetlink->stale;
         if (kinds == 0)
@@ -491,7 +220,7 @@ static size_t rtnetlink_apply(
 
         for (size_t i = 0; i < n; i++)
                 if (operations[i].fact.kind == FACT_ROUTE)
-                        note_table(rtnetlink, operations[i].fact.route.table);
+                        rtnetlink_note_table(rtnetlink, operations[i].fact.route.table);
         update_filter(rtnetlink);
         n_failed = apply_operations(rtnetlink->request, operations, n, faults);
 
@@ -514,7 +243,7 @@ static void rtnetlink_resolve_neighbour(
         if (r >= 0)
                 r = neighbour_lookup_ask(rtnetlink->request, &key, &fact.neighbour);
         if (r > 0)
-                append_fact(rtnetlink, &fact, /* removed= */ false, /* author= */ 0);
+                rtnetlink_append_fact(rtnetlink, &fact, /* removed= */ false, /* author= */ 0);
         if (r > 0 && rtnetlink->is_started) /* report it from the loop */
                 (void)sd_event_source_set_enabled(rtnetlink->deferred, SD_EVENT_ONESHOT);
         if (r < 0)
@@ -594,7 +323,7 @@ DEFINE_CLEANUP(Rtnetlink *, rtnetlink_unmake);
 
 int rtnetlink_new(sd_event *event, Backend **ret) {
         CLEANUP(rtnetlink_unmake_p) Rtnetlink *rtnetlink = calloc(1, sizeof(*rtnetlink));
-        NlWatchListener listener = { on_message, on_overrun, on_turn_end, rtnetlink };
+        NlWatchListener listener = { rtnetlink_on_message, on_overrun, on_turn_end, rtnetlink };
         int r;
 
         if (!rtnetlink)
