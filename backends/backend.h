@@ -60,6 +60,9 @@ typedef struct BackendInterface {
          * is a neighbour fact. Harmless when it is known already.
          */
         void (*resolve_neighbour)(Backend *backend, uint32_t ifindex, const Address *address);
+
+        /* Whether a default route of somebody else's in @table goes by a link. May be NULL. */
+        bool (*leads_all)(Backend *backend, uint32_t table, uint32_t ifindex);
 } BackendInterface;
 
 /* Backends embed this as their first member. */

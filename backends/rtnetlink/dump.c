@@ -237,17 +237,26 @@ static int resolve(NlRequest *request, Collection *collection, const Unresolved 
         return r;
 }
 
-/* @table and @protocol: what to ask for; 0: any. A table that does not exist is empty. */
-static int dump_table(NlRequest *request, uint8_t family, uint32_t table, uint8_t protocol,
+/* What to ask for; 0: any. */
+typedef struct RouteFilter {
+        uint32_t table;
+        uint32_t ifindex;
+        uint8_t protocol;
+} RouteFilter;
+
+/* A table that does not exist is empty. */
+static int dump_table(NlRequest *request, uint8_t family, const RouteFilter *filter,
         NlReplyCallback on_reply, void *userdata) {
         uint32_t buffer[QUERY_MAX / sizeof(uint32_t)];
         struct nlmsghdr *nlh = encode_dump(buffer, RTM_GETROUTE, family, sizeof(struct rtmsg));
         struct rtmsg *header = mnl_nlmsg_get_payload(nlh);
         int r;
 
-        header->rtm_protocol = protocol;
-        if (table != 0)
-                mnl_attr_put_u32(nlh, RTA_TABLE, table);
+        header->rtm_protocol = filter->protocol;
+        if (filter->table != 0)
+                mnl_attr_put_u32(nlh, RTA_TABLE, filter->table);
+        if (filter->ifindex != 0)
+                mnl_attr_put_u32(nlh, RTA_OIF, filter->ifindex);
 
         r = nl_request_dump(request, nlh, on_reply, userdata, NULL);
         return r == -ENOENT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP ? 0 : r;
@@ -261,7 +270,7 @@ static int dump_foreign(
         int r;
 
         collection.only_foreign = true;
-        r = dump_table(request, family, table, 0, on_route, &collection);
+        r = dump_table(request, family, &(RouteFilter){ .table = table }, on_route, &collection);
         ARRAY_FOREACH(unresolved, &collection.unresolved)
                 if (r >= 0)
                         r = resolve(request, &collection, unresolved);
@@ -276,7 +285,8 @@ int dump_routes(NlRequest *request, FactSet *ret, bool *ret_nexthop_objects) {
                 Collection ours = COLLECTION_INIT(ret, ROUTES_MAX);
                 int r;
 
-                r = dump_table(request, families[i], 0, OURS_PROTOCOL, on_route, &ours);
+                r = dump_table(request, families[i], &(RouteFilter){ .protocol = OURS_PROTOCOL },
+                        on_route, &ours);
                 if (r >= 0)
                         r = dump_foreign(
                                 request, ret, families[i], RT_TABLE_MAIN, &nexthop_objects);
@@ -310,10 +320,46 @@ int dump_table_is_foreign(NlRequest *request, uint32_t table) {
         TableQuestion question = { .table = table };
 
         for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
-                int r = dump_table(request, families[i], table, 0, on_table_route, &question);
+                int r = dump_table(request, families[i], &(RouteFilter){ .table = table },
+                        on_table_route, &question);
 
                 if (r < 0)
                         return r;
         }
         return question.is_foreign;
+}
+
+typedef struct LeadQuestion {
+        uint32_t table;
+        uint32_t ifindex;
+        bool leads;
+} LeadQuestion;
+
+static int on_lead_route(const struct nlmsghdr *nlh, void *userdata) {
+        LeadQuestion *question = userdata;
+        RouteMessage message;
+
+        if (!nlh || route_decode(nlh, &message) <= 0)
+                return 0;
+        for (size_t i = 0; i < message.n_hops; i++) {
+                const Route *hop = &message.hops[i];
+
+                question->leads |= hop->table == question->table &&
+                                   hop->ifindex == question->ifindex &&
+                                   hop->destination.length == 0 && hop->protocol != OURS_PROTOCOL;
+        }
+        return 0;
+}
+
+int dump_table_leads_all(NlRequest *request, uint32_t table, uint32_t ifindex) {
+        LeadQuestion question = { .table = table, .ifindex = ifindex };
+
+        for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
+                const RouteFilter filter = { .table = table, .ifindex = ifindex };
+                int r = dump_table(request, families[i], &filter, on_lead_route, &question);
+
+                if (r < 0)
+                        return r;
+        }
+        return question.leads;
 }

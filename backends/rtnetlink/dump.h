@@ -30,5 +30,8 @@ int dump_routes(NlRequest *request, FactSet *ret, bool *ret_nexthop_objects);
 /* Whether others have routes in @table. Return: 1; 0; negative errno. */
 int dump_table_is_foreign(NlRequest *request, uint32_t table);
 
+/* Whether others' default route in @table goes by a link. Return: 1; 0; negative errno. */
+int dump_table_leads_all(NlRequest *request, uint32_t table, uint32_t ifindex);
+
 /* Whether a route is of those dump_routes() tells though they are not ours. */
 bool dump_keeps_foreign_route(const Route *route);

@@ -250,6 +250,11 @@ static void rtnetlink_resolve_neighbour(
                 log_debug("Cannot look for a neighbour on link %u: errno %d", ifindex, -r);
 }
 
+/* Where that cannot be asked it is no. */
+static bool rtnetlink_leads_all(Backend *backend, uint32_t table, uint32_t ifindex) {
+        return dump_table_leads_all(((Rtnetlink *)backend)->request, table, ifindex) > 0;
+}
+
 int rtnetlink_get_route(Backend *backend, const RouteQuery *query, RouteAnswer *ret, Fault *fault) {
         return route_query_run(((Rtnetlink *)backend)->request, query, ret, fault);
 }
@@ -304,6 +309,7 @@ static const BackendInterface rtnetlink_interface = {
         .resync = rtnetlink_resync,
         .apply = rtnetlink_apply,
         .resolve_neighbour = rtnetlink_resolve_neighbour,
+        .leads_all = rtnetlink_leads_all,
 };
 
 static Rtnetlink *rtnetlink_unmake(Rtnetlink *rtnetlink) {

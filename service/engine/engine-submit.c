@@ -8,6 +8,7 @@
 
 #include "backends/base/log.h"
 #include "service/engine/state-file.h"
+#include "service/model/other-vpns.h"
 
 #define SUBMISSIONS_MAX 4096
 #define TURN_USEC (50 * USEC_PER_MSEC) /* for requests, of one turn */
@@ -83,13 +84,40 @@ static int make_candidate(Engine *engine, const IntentChange *change, Intent *re
         return r < 0 ? r : intent_apply(ret, change, why);
 }
 
+static bool leads_all(uint32_t table, uint32_t ifindex, void *userdata) {
+        Engine *engine = userdata;
+        Backend **backend;
+
+        ARRAY_FOREACH(backend, &engine->reconciler.backends) {
+                if ((*backend)->interface->leads_all &&
+                        (*backend)->interface->leads_all(*backend, table, ifindex))
+                        return true;
+        }
+        return false;
+}
+
+/* Whether the system can do it now, and nobody else's VPN is in the way. */
+static int check_system(Engine *engine, const IntentChange *change, Refusal *why) {
+        const FactSet *observed = &engine->reconciler.observed;
+        const LeadsAll leads = { leads_all, engine };
+        const Link *link;
+        int r = desired_check(observed, change, why);
+
+        if (r < 0 || change->kind != INTENT_SET_TUNNEL ||
+                strcmp(engine->intent.tunnel.device, change->tunnel.device) == 0)
+                return r;
+        link = desired_find_link(observed, change->tunnel.device);
+        return other_vpns_check_tunnel(observed, &engine->ours, &change->tunnel,
+                link ? engine_link_hints(engine, link->ifindex) : NULL, &leads, why);
+}
+
 /* Return: 1 *candidate is what is; 0 nothing to do; -EPERM and @why; other negative errno. */
 static int try_change(Engine *engine, const IntentChange *change, Intent *candidate, Refusal *why) {
         int r = make_candidate(engine, change, candidate, why);
 
         if (r <= 0)
                 return r;
-        r = desired_check(&engine->reconciler.observed, change, why);
+        r = check_system(engine, change, why);
         if (r >= 0)
                 r = engine_try(engine, candidate, why);
         return r < 0 ? r : 1;
@@ -176,7 +204,7 @@ int engine_check(Engine *engine, const IntentChange *change, Refusal *why) {
         CLEANUP(intent_clear) Intent candidate = INTENT_INIT;
         int r = make_candidate(engine, change, &candidate, why);
 
-        return r < 0 ? r : desired_check(&engine->reconciler.observed, change, why);
+        return r < 0 ? r : check_system(engine, change, why);
 }
 
 static int submit(Engine *engine, const Submission *submission) {

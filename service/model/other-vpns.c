@@ -50,23 +50,34 @@ static bool is_strongswan(const Rule *rule) {
         return rule->priority == STRONGSWAN_TABLE && rule->table == STRONGSWAN_TABLE;
 }
 
-/* The first that fits: wg-quick's form is the most general. */
-static const struct {
+typedef struct KnownVpn {
         const char *name;
         bool (*is_its)(const Rule *rule);
-} known[] = {
-        { "Mullvad VPN", is_mullvad },
-        { "Tailscale", is_tailscale },
-        { "strongSwan", is_strongswan },
-        { "NetworkManager's WireGuard", is_network_manager },
-        { "wg-quick", is_wg_quick },
+        const char *keep_out; /* how to have it leave the routes of its device alone */
+} KnownVpn;
+
+/* The first that fits: wg-quick's form is the most general. */
+static const KnownVpn known[] = {
+        { "Mullvad VPN", is_mullvad, "disconnect it there" },
+        { "Tailscale", is_tailscale, "run `tailscale set --exit-node=`" },
+        { "strongSwan", is_strongswan, "set `charon.install_routes = no`" },
+        { "NetworkManager's WireGuard", is_network_manager,
+                "set wireguard.ip4-auto-default-route, wireguard.ip6-auto-default-route to no and "
+                "ipv4.never-default, ipv6.never-default to yes in its connection" },
+        { "wg-quick", is_wg_quick, "set `Table = off` in its configuration" },
 };
 
-const char *other_vpn_of_rule(const Rule *rule) {
+static const KnownVpn *find_vpn(const Rule *rule) {
         for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
                 if (known[i].is_its(rule))
-                        return known[i].name;
+                        return &known[i];
         return NULL;
+}
+
+const char *other_vpn_of_rule(const Rule *rule) {
+        const KnownVpn *vpn = find_vpn(rule);
+
+        return vpn ? vpn->name : NULL;
 }
 
 /* Finds or appends. Return: the vpn; NULL: out of memory, or enough of them. */
@@ -158,4 +169,78 @@ int other_vpns_find(const FactSet *observed, const char *tunnel_device, Array *r
                         return r;
         }
         return 0;
+}
+
+/* Somebody who leads all into a device. */
+typedef struct Holder {
+        const char *name;
+        const char *keep_out;
+        bool has_mark;
+        uint32_t mark; /* of what it encrypted */
+} Holder;
+
+static bool find_holder_by_rules(
+        const FactSet *observed, uint32_t ifindex, const LeadsAll *leads, Holder *ret) {
+        const Fact *facts;
+        size_t n;
+
+        facts = fact_set_of_kind(observed, FACT_RULE, &n);
+        for (size_t i = 0; i < n; i++) {
+                const Rule *rule = &facts[i].rule;
+                const KnownVpn *vpn = fact_is_ours(&facts[i]) ? NULL : find_vpn(rule);
+
+                if (!vpn || !takes_all(rule) || !leads->ask(rule->table, ifindex, leads->userdata))
+                        continue;
+                *ret = (Holder){ vpn->name, vpn->keep_out, takes_unmarked(rule), rule->mark };
+                return true;
+        }
+        return false;
+}
+
+static bool find_holder_by_routes(
+        const FactSet *observed, const Link *link, bool is_vpn_of_nm, Holder *ret) {
+        const Fact *facts;
+        size_t n;
+
+        if (is_vpn_of_nm) {
+                *ret = (Holder){ "NetworkManager",
+                        "set ipv4.never-default and ipv6.never-default to yes in its connection",
+                        false, 0 };
+                return true;
+        }
+        facts = fact_set_of_kind(observed, FACT_ROUTE, &n);
+        for (size_t i = 0; i < n; i++) {
+                const Route *route = &facts[i].route;
+
+                if (fact_is_ours(&facts[i]) || route->ifindex != link->ifindex ||
+                        link_is_tunnel(link) == LINK_TUNNEL_NO || !is_upper_half(route) ||
+                        !has_lower_half(observed, route))
+                        continue;
+                *ret = (Holder){ "OpenVPN or alike",
+                        "set `pull-filter ignore redirect-gateway` in its configuration", false,
+                        0 };
+                return true;
+        }
+        return false;
+}
+
+int other_vpns_check_tunnel(const FactSet *observed, const Ours *ours, const WantedTunnel *tunnel,
+        const LinkHints *hints, const LeadsAll *leads, Refusal *why) {
+        const Link *link = desired_find_link(observed, tunnel->device);
+        bool is_vpn_of_nm;
+        Holder holder;
+
+        if (!link || tunnel->bypass.n > 0)
+                return 0;
+        is_vpn_of_nm =
+                hints && hints->is_vpn && leads->ask(RT_TABLE_MAIN, link->ifindex, leads->userdata);
+        if (!find_holder_by_rules(observed, link->ifindex, leads, &holder) &&
+                !find_holder_by_routes(observed, link, is_vpn_of_nm, &holder))
+                return 0;
+        if (holder.has_mark && (holder.mark & ours->mark_mask) == ours->mark)
+                return 0;
+        return refusal_set(why, REFUSAL_DEVICE_HELD,
+                "%s leads all into %s itself, and what it encrypts would come back to it: %s, or "
+                "name its server in 'bypass'",
+                holder.name, tunnel->device, holder.keep_out);
 }

@@ -13,6 +13,10 @@
 
 #include "backends/base/array.h"
 #include "backends/facts/fact-set.h"
+#include "backends/facts/link-hints.h"
+#include "backends/facts/ours.h"
+#include "service/model/intent.h"
+#include "service/model/refusal.h"
 
 #define OTHER_VPN_NAME_MAX 48
 
@@ -32,3 +36,18 @@ const char *other_vpn_of_rule(const Rule *rule);
  * our tunnel's, "" for none: its routes are nobody else's. Return: 0; -ENOMEM.
  */
 int other_vpns_find(const FactSet *observed, const char *tunnel_device, Array *ret);
+
+/* Tells whether others' default route of a table goes by a link. */
+typedef struct LeadsAll {
+        bool (*ask)(uint32_t table, uint32_t ifindex, void *userdata);
+        void *userdata;
+} LeadsAll;
+
+/*
+ * Whether @tunnel can be ours while another VPN leads all into its device. It
+ * cannot where the packets that this VPN encrypted would come back to it: they
+ * carry a mark that is not ours, and no bypass names where they go. @hints of
+ * the device may be NULL. Return: 0; -EPERM and @why.
+ */
+int other_vpns_check_tunnel(const FactSet *observed, const Ours *ours, const WantedTunnel *tunnel,
+        const LinkHints *hints, const LeadsAll *leads, Refusal *why);

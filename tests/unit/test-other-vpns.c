@@ -2,6 +2,7 @@
 
 #include "service/model/other-vpns.h"
 
+#include <errno.h>
 #include <glib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -148,6 +149,59 @@ static void test_several(void) {
         g_assert_cmpuint(found.n, ==, 3);
 }
 
+static bool leads_all(uint32_t table, uint32_t ifindex, void *userdata) {
+        const Route *route = userdata;
+
+        return route->table == table && route->ifindex == ifindex;
+}
+
+/* A default route in the table of the VPN's rule, or in main; what SetTunnel is told of wg0. */
+static void test_device(void) {
+        static const struct {
+                Line rule;
+                uint32_t table, ifindex;
+                bool is_vpn, has_bypass;
+                const char *owner; /* NULL: the device may be ours */
+        } devices[] = {
+                { { 32765, NOT, 51820, ALL, 51820, 0 }, 51820, 4, false, false, "wg-quick" },
+                { { 32765, NOT, 51820, ALL, 51820, 0 }, 51820, 4, false, true, NULL },
+                { { 32765, NOT, 51820, ALL, 51820, 0 }, 51820, 3, false, false, NULL },
+                { { 32765, NOT, 51820, ALL, 51820, 0 }, 51821, 4, false, false, NULL },
+                { { 32765, NOT, OURS_DEFAULT_MARK, ALL, OURS_DEFAULT_MARK, 0 }, OURS_DEFAULT_MARK,
+                        4, false, false, NULL },
+                { { 31001, NOT, 51999, ALL, 51999, 0 }, 51999, 4, false, false, "NetworkManager" },
+                { { 5000, NOT, MULLVAD, ALL, MULLVAD, 0 }, MULLVAD, 4, false, false, "Mullvad" },
+                { { 5270, 0, 0, 0, 52, 0 }, 52, 4, false, false, "Tailscale" },
+                { { 100, 0, 0, 0, 77, 0 }, 77, 4, false, false, NULL },
+                { { 100, 0, 0, 0, 77, 0 }, RT_TABLE_MAIN, 4, true, false, "NetworkManager" },
+                { { 100, 0, 0, 0, 77, 0 }, RT_TABLE_MAIN, 4, false, false, NULL },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(devices); i++) {
+                CLEANUP(fact_set_clear) FactSet set = FACT_SET_INIT;
+                const LinkHints hints = { .ifindex = 4, .is_vpn = devices[i].is_vpn };
+                WantedTunnel tunnel = { .device = "wg0", .bypass = ARRAY_INIT(Prefix) };
+                Refusal why = { .code = REFUSAL_NONE };
+                Route route = { .table = devices[i].table, .ifindex = devices[i].ifindex };
+                const LeadsAll leads = { leads_all, &route };
+                int r;
+
+                put_links(&set);
+                make_put(&set, fact_of(AF_INET, &devices[i].rule));
+                if (devices[i].has_bypass)
+                        g_assert_nonnull(array_append(&tunnel.bypass, &(Prefix){ .length = 32 }));
+                r = other_vpns_check_tunnel(&set, &ours, &tunnel, &hints, &leads, &why);
+                array_clear(&tunnel.bypass);
+                g_test_message("%zu: %s", i, why.text);
+                g_assert_cmpint(r, ==, devices[i].owner ? -EPERM : 0);
+                if (!devices[i].owner)
+                        continue;
+                g_assert_cmpint(why.code, ==, REFUSAL_DEVICE_HELD);
+                g_assert_nonnull(strstr(why.text, devices[i].owner));
+                g_assert_cmpuint(strlen(why.text), <, REFUSAL_TEXT_MAX - 1);
+        }
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
 
@@ -157,6 +211,7 @@ int main(int argc, char **argv) {
                 g_test_add_data_func(path, GSIZE_TO_POINTER(i), test_rules);
         }
         g_test_add_func("/other-vpns/halves-of-a-foreign-tunnel", test_halves);
+        g_test_add_func("/other-vpns/device-that-one-of-them-routes-is-refused", test_device);
         g_test_add_func("/other-vpns/several-each-told-once", test_several);
         return g_test_run();
 }
