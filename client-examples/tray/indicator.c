@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "client-examples/tray/indicator.h"
+
+#include <libayatana-appindicator/app-indicator.h>
+#include <libdbusmenu-glib/dbusmenu-glib.h>
+#include <libdbusmenu-gtk/parser.h>
+
+struct Indicator {
+        AppIndicator *library;
+};
+
+Indicator *indicator_new(const char *id, const char *title, GtkMenu *menu) {
+        Indicator *indicator = g_new0(Indicator, 1);
+
+        indicator->library = app_indicator_new(
+                id, "network-vpn-disabled-symbolic", APP_INDICATOR_CATEGORY_SYSTEM_SERVICES);
+        app_indicator_set_title(indicator->library, title);
+        app_indicator_set_menu(indicator->library, menu);
+        app_indicator_set_status(indicator->library, APP_INDICATOR_STATUS_ACTIVE);
+        return indicator;
+}
+
+Indicator *indicator_free(Indicator *indicator) {
+        if (!indicator)
+                return NULL;
+        g_object_unref(indicator->library);
+        g_free(indicator);
+        return NULL;
+}
+
+void indicator_show(Indicator *indicator, const char *icon, const char *description) {
+        app_indicator_set_icon_full(indicator->library, icon, description);
+}
+
+/* GTK has no entry with a check mark and an icon, the protocol to the panel has. */
+void indicator_set_item_icon(GtkWidget *item, const char *icon) {
+        DbusmenuMenuitem *entry = dbusmenu_gtk_parse_get_cached_item(item);
+
+        if (!entry)
+                return;
+        if (icon && !g_path_is_absolute(icon))
+                dbusmenu_menuitem_property_set(entry, DBUSMENU_MENUITEM_PROP_ICON_NAME, icon);
+        else
+                dbusmenu_menuitem_property_remove(entry, DBUSMENU_MENUITEM_PROP_ICON_NAME);
+}
