@@ -138,10 +138,12 @@ void nft_batch_add_chain(
         }
         nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, batch->table);
         nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, name);
-        nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, hook->type);
-        nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, hook->hook);
-        nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, hook->priority);
-        nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+        if (hook) {
+                nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, hook->type);
+                nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, hook->hook);
+                nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, hook->priority);
+                nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+        }
         if (data)
                 nftnl_chain_set_data(chain, NFTNL_CHAIN_USERDATA, nftnl_udata_buf_data(data),
                         nftnl_udata_buf_len(data));

@@ -60,6 +60,7 @@ void nft_batch_begin(NftBatch *batch, uint32_t generation);
 void nft_batch_add_table(NftBatch *batch, const char *comment);
 void nft_batch_delete_table(NftBatch *batch);
 
+/* @hook: NULL for a chain that rules of others jump to. */
 void nft_batch_add_chain(
         NftBatch *batch, const char *name, const NftHook *hook, const char *comment);
 void nft_batch_add_set(

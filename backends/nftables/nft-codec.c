@@ -113,12 +113,19 @@ static void write_table(NftTable *table) {
         nft_marks_write(table);
 }
 
-int nft_codec_encode(const FactSet *facts, NftablesMechanism mechanism, NftFlows kept,
+int nft_codec_encode(const FactSet *facts, NftablesMechanism mechanism, const NftPast *past,
         uint32_t generation, NftBatch *batch) {
-        NftTable table = { .batch = batch,
-                .mechanism = mechanism,
-                .flows = kept | nft_codec_flows(facts, mechanism) };
-        int r = nft_table_gather(&table, facts);
+        NftTable table = {
+                .batch = batch, .mechanism = mechanism, .flows = nft_codec_flows(facts, mechanism)
+        };
+        int r;
+
+        if (past) {
+                table.flows |= past->flows;
+                table.past = past->groups;
+                table.n_past = past->n_groups;
+        }
+        r = nft_table_gather(&table, facts);
 
         if (r < 0)
                 return r;

@@ -37,13 +37,20 @@ typedef enum NftFlows {
 /* Flows that a table of @facts gives a mark to. */
 NftFlows nft_codec_flows(const FactSet *facts, NftablesMechanism mechanism);
 
+/* What earlier tables did, and goes on the way it went. */
+typedef struct NftPast {
+        NftFlows flows;
+        const MarkedGroup *groups; /* no two with one id; some may be in the facts; borrowed */
+        size_t n_groups;
+} NftPast;
+
 /*
  * Writes the table of @facts, each of which passed the check, into the empty
- * @batch; without a FILTER_BASE, its removal. @kept: flows of an earlier table
- * that go on the way they went. @generation: see nft_batch_begin().
- * Return: 0; -ENOMEM; -EINVAL marks that cannot be told apart; -E2BIG too many marks.
+ * @batch; without a FILTER_BASE, its removal. @past: may be NULL. @generation: see
+ * nft_batch_begin(). Return: 0; -ENOMEM; -EINVAL marks that cannot be told apart; -E2BIG too many
+ * marks.
  */
-int nft_codec_encode(const FactSet *facts, NftablesMechanism mechanism, NftFlows kept,
+int nft_codec_encode(const FactSet *facts, NftablesMechanism mechanism, const NftPast *past,
         uint32_t generation, NftBatch *batch);
 
 /*

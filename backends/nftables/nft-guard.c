@@ -286,6 +286,75 @@ static void write_guard_questions(NftTable *table) {
         }
 }
 
+static void write_flows_of_around(NftTable *table) {
+        const NftMark around = { table->base->mark, table->base->mask };
+        NftRule *rule = &table->rule;
+        char name[NFT_SET_NAME_MAX];
+
+        for (unsigned level = 0; level < NFT_LEVELS; level++) {
+                if (table->levels[level] && nft_table_has_groups_at(table, level, &around)) {
+                        rule_begin(rule, CHAIN_GUARD_FLOWS);
+                        match_cgroup2_set(rule, level, nft_table_group_set(&around, name));
+                        rule_end(rule, NFT_RETURN, "of a group");
+                }
+                if (table->former_levels[level]) {
+                        rule_begin(rule, CHAIN_GUARD_FLOWS);
+                        match_cgroup2_set(rule, level, SET_FORMER);
+                        rule_end(rule, NFT_RETURN, "of a group before: open flows keep their way");
+                }
+        }
+        rule_begin(rule, CHAIN_GUARD_FLOWS);
+        match_mark(rule, around.value, around.mask);
+        rule_end(rule, NFT_RETURN, "marked to go around by itself");
+        if (table->n_of[FILTER_USER] > 0) {
+                rule_begin(rule, CHAIN_GUARD_FLOWS);
+                match_in_set(rule, NFT_META_SKUID, SET_USERS);
+                rule_end(rule, NFT_RETURN, "users whose packets may go around");
+        }
+}
+
+static void write_flows_of_included(NftTable *table) {
+        const NftMark included = { table->base->included, table->base->mask };
+        NftRule *rule = &table->rule;
+        char name[NFT_SET_NAME_MAX];
+
+        for (unsigned level = 0; level < NFT_LEVELS; level++) {
+                if (!table->levels[level] || !nft_table_has_groups_at(table, level, &included))
+                        continue;
+                rule_begin(rule, CHAIN_GUARD_FLOWS);
+                match_cgroup2_set(rule, level, nft_table_group_set(&included, name));
+                rule_end(rule, NF_DROP, "the flow of who need not use the tunnel");
+        }
+}
+
+/*
+ * A flow is known by addresses and ports, and outlives its socket by half a
+ * minute and more. Who gets the same port meanwhile would be led where the last
+ * one went, and cannot go its own way: masquerading does not begin later. So
+ * what must not leave beside the tunnel is refused, and its program told
+ * (EPERM). The other way round, into the tunnel, it does no harm.
+ */
+static void write_guard_flows(NftTable *table) {
+        NftRule *rule = &table->rule;
+
+        if (!nft_table_guards_flows(table))
+                return;
+        nft_batch_add_chain(table->batch, CHAIN_GUARD_FLOWS, NULL,
+                "nobody leaves beside the tunnel by the flow of another");
+        if (!nft_table_guards_included(table))
+                write_flows_of_around(table);
+        rule_begin(rule, CHAIN_GUARD_FLOWS);
+        match_flow_not_redirected(rule);
+        match_destination_type_set(rule, SET_FOR_US);
+        rule_end(rule, NFT_RETURN, "stays in this machine or on its links");
+        if (nft_table_guards_included(table))
+                write_flows_of_included(table);
+        else {
+                rule_begin(rule, CHAIN_GUARD_FLOWS);
+                rule_end(rule, NF_DROP, "the flow of an excluded program, its port in other hands");
+        }
+}
+
 void nft_guard_write(NftTable *table) {
         if (nft_table_guards(table) && nft_table_guards_included(table))
                 write_guard_included(table);
@@ -295,4 +364,5 @@ void nft_guard_write(NftTable *table) {
         }
         write_guard_input(table);
         write_guard_questions(table);
+        write_guard_flows(table);
 }

@@ -123,6 +123,27 @@ static void write_settled(NftTable *table, const char *chain) {
         rule_end(rule, NF_ACCEPT, "brought back from a group");
 }
 
+/* Packets of flows that a program began, and that one has in hand. */
+static void write_check_of_hands(NftTable *table, const char *chain) {
+        bool included = nft_table_guards_included(table);
+        NftRule *rule = &table->rule;
+
+        if (!nft_table_guards_flows(table))
+                return;
+        rule_begin(rule, chain);
+        if (included) {
+                match_mark(rule, 0, table->base->mask);
+                match_flow_begun(rule);
+        } else
+                match_flow_mark(rule, table->base->mark, table->base->mask);
+        match_flow_original(rule);
+        match_in_set(rule, NFT_META_L4PROTO, SET_PROTOCOLS);
+        match_held_socket(rule);
+        jump_to(rule, CHAIN_GUARD_FLOWS);
+        rule_end(rule, NFT_RULE_NO_VERDICT,
+                included ? "left to the open network by its flow" : "led around by its flow");
+}
+
 /*
  * A flow's first packet decides, not one more before an answer (`ct state new`):
  * masquerading cannot begin later. The deepest
@@ -139,7 +160,11 @@ static void write_mark_output(NftTable *table) {
         nft_table_add_chain(table, chain, "route", NF_INET_LOCAL_OUT, PRIORITY_MANGLE,
                 "packets of groups get their mark and are routed once more");
         write_settled(table, chain);
+        if (!nft_table_guards_included(table)) /* while the mark is the socket's own */
+                write_check_of_hands(table, chain);
         write_recall(table, chain, /* except_from_tunnel= */ false);
+        if (nft_table_guards_included(table))
+                write_check_of_hands(table, chain);
         for (unsigned level = 0; level < NFT_LEVELS; level++)
                 for (size_t i = 0; table->levels[level] && i < table->n_marks; i++) {
                         const NftMark *mark = &table->marks[i];

@@ -44,16 +44,26 @@ static void count(NftRule *rule) {
         rule->is_counted = true;
 }
 
+static void append_verdict(NftRule *rule, int verdict, const char *chain) {
+        struct nftnl_expr *expr = append(rule, "immediate");
+
+        if (!expr)
+                return;
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)verdict);
+        if (chain)
+                nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN, chain);
+}
+
+void jump_to(NftRule *rule, const char *chain) {
+        count(rule);
+        append_verdict(rule, NFT_JUMP, chain);
+}
+
 void rule_end(NftRule *rule, int verdict, const char *comment) {
         count(rule);
-        if (verdict != NFT_RULE_NO_VERDICT) {
-                struct nftnl_expr *expr = append(rule, "immediate");
-
-                if (expr) {
-                        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-                        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)verdict);
-                }
-        }
+        if (verdict != NFT_RULE_NO_VERDICT)
+                append_verdict(rule, verdict, NULL);
         if (!rule->rule)
                 return;
         nft_batch_add_rule(rule->batch, rule->rule, comment);
@@ -204,11 +214,29 @@ void match_flow_start(NftRule *rule) {
         compare_bits(rule, NFT_CMP_EQ, 0, IPS_CONFIRMED);
 }
 
+void match_flow_begun(NftRule *rule) {
+        load_flow(rule, NFT_CT_STATUS);
+        compare_bits(rule, NFT_CMP_NEQ, 0, IPS_CONFIRMED);
+}
+
+void match_flow_not_redirected(NftRule *rule) {
+        load_flow(rule, NFT_CT_STATUS);
+        compare_bits(rule, NFT_CMP_EQ, 0, IPS_DST_NAT);
+}
+
 void match_flow_original(NftRule *rule) {
         uint8_t direction = IP_CT_DIR_ORIGINAL;
 
         load_flow(rule, NFT_CT_DIRECTION);
         compare(rule, NFT_CMP_EQ, &direction, sizeof(direction));
+}
+
+/* A socket without a file has no owner: the kernel's own, and what a program has closed. */
+void match_held_socket(NftRule *rule) {
+        static const uint32_t nobody = UINT32_MAX;
+
+        load_meta(rule, NFT_META_SKUID);
+        compare(rule, NFT_CMP_NEQ, &nobody, sizeof(nobody));
 }
 
 static void load_destination(NftRule *rule, int family) {

@@ -29,7 +29,7 @@ typedef struct NftRule {
 
 void rule_begin(NftRule *rule, const char *chain);
 
-/* @verdict: NF_ACCEPT, NF_DROP; NFT_RULE_NO_VERDICT when a phrase was the deed. */
+/* @verdict: NF_ACCEPT, NF_DROP, NFT_RETURN; NFT_RULE_NO_VERDICT when a phrase was the deed. */
 void rule_end(NftRule *rule, int verdict, const char *comment);
 
 /* Matches: what of a packet the rule is about. */
@@ -45,7 +45,10 @@ void match_mark(NftRule *rule, uint32_t mark, uint32_t mask);           /* meta 
 void match_other_mark(NftRule *rule, uint32_t mark, uint32_t mask);     /* meta mark & M != m */
 void match_flow_mark(NftRule *rule, uint32_t mark, uint32_t mask);      /* ct mark & M == m */
 void match_flow_start(NftRule *rule);                                   /* ct status ! confirmed */
+void match_flow_begun(NftRule *rule);                                   /* ct status confirmed */
+void match_flow_not_redirected(NftRule *rule);                          /* ct status ! dnat */
 void match_flow_original(NftRule *rule);                                /* ct direction original */
+void match_held_socket(NftRule *rule);                                  /* meta skuid != -1 */
 void match_destination_set(NftRule *rule, int family, const char *set); /* ip daddr @lan-ipv4 */
 void match_source_set(NftRule *rule, int family, const char *set);      /* ip saddr @tunnel-ipv4 */
 void match_destination(NftRule *rule, const Prefix *prefix);            /* ip6 daddr fe80::/10 */
@@ -59,6 +62,7 @@ void match_cgroup2_set(NftRule *rule, uint32_t level, const char *set);
 /* socket cgroupv2 level 2 @set */
 
 /* Deeds. */
+void jump_to(NftRule *rule, const char *chain);                  /* jump guard-flows */
 void set_mark(NftRule *rule, uint32_t mark, uint32_t mask);      /* meta mark set meta mark | m */
 void set_flow_mark(NftRule *rule, uint32_t mark, uint32_t mask); /* ct mark set ct mark | m */
 void send_to(NftRule *rule, const Address *address);             /* dnat ip to 10.0.0.1 */

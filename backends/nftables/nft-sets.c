@@ -18,6 +18,7 @@ static const NftSetType type_name = { 41, IFNAMSIZ, NFT_BYTES_HOST, 0 };  /* ifn
 static const NftSetType type_uid = { 24, 4, NFT_BYTES_HOST, 0 };          /* uid */
 static const NftSetType type_ipv4 = { 7, 4, NFT_BYTES_NETWORK, 0 };       /* ipv4_addr */
 static const NftSetType type_ipv6 = { 8, 16, NFT_BYTES_NETWORK, 0 };      /* ipv6_addr */
+static const NftSetType type_protocol = { 12, 1, NFT_BYTES_NETWORK, 0 };  /* inet_proto */
 static const NftSetType type_icmpv6 = { 29, 1, NFT_BYTES_NETWORK, 0 };    /* icmpv6_type */
 static const NftSetType type_address_type = { 38, 4, NFT_BYTES_HOST, 0 }; /* fib_addrtype */
 static const NftSetType type_cgroup2 = { 46, 8, NFT_BYTES_HOST, 0 };      /* cgroupsv2 */
@@ -190,6 +191,40 @@ static void write_group_sets(NftTable *table) {
                 write_group_set(table, SET_RESOLVING, NULL, "groups that ask another resolver");
 }
 
+static void write_former_set(NftTable *table) {
+        struct nftnl_set *set = NULL;
+
+        for (size_t i = 0; i < table->n_past; i++) {
+                const MarkedGroup *group = &table->past[i];
+
+                if (!table->former_levels[group->level] || !nft_table_is_former(table, group))
+                        continue;
+                if (!set)
+                        set = open_set(table, SET_FORMER, &type_cgroup2, 0,
+                                "groups whose open flows go on around the tunnel");
+                if (set)
+                        append_group(table, set, group);
+        }
+        if (set)
+                close_set(table, set);
+}
+
+/* What encapsulates others' packets is none of them: it carries the socket of who sends inside. */
+static void write_protocols(NftTable *table) {
+        static const uint8_t protocols[] = { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6,
+                IPPROTO_SCTP, IPPROTO_UDPLITE };
+        struct nftnl_set *set;
+
+        if (!nft_table_guards_flows(table))
+                return;
+        set = open_set(table, SET_PROTOCOLS, &type_protocol, NFT_SET_CONSTANT,
+                "spoken by programs, not by tunnels");
+        for (size_t i = 0; set && i < ARRAY_LENGTH(protocols); i++)
+                append_element(table, set, &protocols[i], sizeof(protocols[i]), 0);
+        if (set)
+                close_set(table, set);
+}
+
 /* RFC 4861 and RFC 3810: what a link needs to know of us. */
 static void write_link_icmpv6(NftTable *table) {
         static const uint8_t types[] = { 131, 132, 133, 135, 136, 143 };
@@ -211,7 +246,8 @@ static void write_for_us(NftTable *table) {
         static const uint32_t types[] = { RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST };
         struct nftnl_set *set;
 
-        if (!nft_table_marks_from_uplink(table) && !nft_table_marks_from_tunnel(table))
+        if (!nft_table_marks_from_uplink(table) && !nft_table_marks_from_tunnel(table) &&
+                !nft_table_guards_flows(table))
                 return;
         set = open_set(table, SET_FOR_US, &type_address_type, NFT_SET_CONSTANT,
                 "destinations that are this machine");
@@ -235,4 +271,6 @@ void nft_sets_write(NftTable *table) {
         write_link_icmpv6(table);
         write_for_us(table);
         write_group_sets(table);
+        write_former_set(table);
+        write_protocols(table);
 }

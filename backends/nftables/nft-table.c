@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <linux/netfilter/nf_tables.h>
 
@@ -29,6 +30,26 @@ static void gather_filters(NftTable *table) {
         }
 }
 
+static int compare_keys(const void *a, const void *b) {
+        return fact_compare_key(a, b);
+}
+
+bool nft_table_is_former(const NftTable *table, const MarkedGroup *group) {
+        const Fact key = { .kind = FACT_MARKED_GROUP, .marked_group = { .id = group->id } };
+
+        return group->mark == table->base->mark && group->mask == table->base->mask &&
+               !(table->n_groups > 0 && bsearch(&key, table->groups, table->n_groups,
+                                                sizeof(*table->groups), compare_keys));
+}
+
+static void gather_former(NftTable *table) {
+        if (!table->base || !nft_table_guards_flows(table) || nft_table_guards_included(table))
+                return;
+        for (size_t i = 0; i < table->n_past; i++)
+                if (nft_table_is_former(table, &table->past[i]))
+                        table->former_levels[table->past[i].level] = true;
+}
+
 int nft_table_gather(NftTable *table, const FactSet *facts) {
         table->filters = fact_set_of_kind(facts, FACT_FILTER, &table->n_filters);
         gather_filters(table);
@@ -46,6 +67,7 @@ int nft_table_gather(NftTable *table, const FactSet *facts) {
                 table->levels[table->mechanism == NFTABLES_CGROUP2 ? group->level : 0] = true;
                 table->resolves |= group->resolves;
         }
+        gather_former(table);
         return 0;
 }
 
@@ -83,6 +105,12 @@ bool nft_table_marks_from_tunnel(const NftTable *table) {
 bool nft_table_lets_loopback_out(const NftTable *table) {
         return table->n_of[FILTER_UPLINK] > 0 && table->n_resolvers > 0 &&
                table->resolvers[0].resolver.address.family == AF_INET; /* sorted */
+}
+
+/* Class ids follow the process, so they say nothing of whose a socket was. */
+bool nft_table_guards_flows(const NftTable *table) {
+        return table->mechanism == NFTABLES_CGROUP2 && (table->flows & NFT_FLOWS_OF_GROUPS) &&
+               (table->n_groups > 0 || !nft_table_guards_included(table));
 }
 
 bool nft_table_has_groups_at(const NftTable *table, unsigned level, const NftMark *mark) {

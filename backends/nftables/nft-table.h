@@ -35,13 +35,16 @@ typedef struct NftTable {
         NftRule rule;
         const Fact *filters, *groups, *resolvers; /* sorted; borrowed */
         size_t n_filters, n_groups, n_resolvers;
+        const MarkedGroup *past; /* of earlier tables; borrowed */
+        size_t n_past;
         NftFlows flows; /* of this table and of earlier ones */
         const FilterItem *base;
         size_t n_of[_FILTER_KIND_MAX];
         size_t n_ipv4[_FILTER_KIND_MAX]; /* of n_of, with an IPv4 prefix */
         NftMark marks[NFT_MARKS_MAX];    /* that groups have */
         size_t n_marks;
-        bool levels[NFT_LEVELS]; /* that groups stand at */
+        bool levels[NFT_LEVELS];        /* that groups stand at */
+        bool former_levels[NFT_LEVELS]; /* … and former ones */
         bool resolves;
 } NftTable;
 
@@ -60,6 +63,12 @@ bool nft_table_lets_loopback_out(const NftTable *table);
 /* Whether groups of @mark stand at @level; NULL: groups that resolve. */
 bool nft_table_has_groups_at(const NftTable *table, unsigned level, const NftMark *mark);
 
+/* Whether flows of programs may get into hands that they must not lead out, or not in. */
+bool nft_table_guards_flows(const NftTable *table);
+
+/* Whether @group of an earlier table is of none now, and its flows go around still. */
+bool nft_table_is_former(const NftTable *table, const MarkedGroup *group);
+
 /* Names of sets; each is written and looked up under the same. */
 #define SET_TUNNEL "tunnel"
 #define SET_UPLINK "uplink"
@@ -68,9 +77,13 @@ bool nft_table_has_groups_at(const NftTable *table, unsigned level, const NftMar
 #define SET_LINK_ICMPV6 "link-icmpv6"
 #define SET_RESOLVING "resolving-groups"
 #define SET_FOR_US "for-us"
+#define SET_FORMER "former-groups"
+#define SET_PROTOCOLS "protocols"
 #define NFT_SET_NAME_MAX 32
 const char *nft_table_prefix_set(FilterKind kind, int family);
 const char *nft_table_group_set(const NftMark *mark, char name[static NFT_SET_NAME_MAX]);
+
+#define CHAIN_GUARD_FLOWS "guard-flows" /* jumped to */
 
 void nft_table_add_chain(NftTable *table, const char *name, const char *type, uint32_t hook,
         int32_t priority, const char *comment);

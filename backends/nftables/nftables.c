@@ -16,7 +16,8 @@
 #include "backends/nftables/nft-message.h"
 #include "backends/nftables/nft-transaction.h"
 
-#define TRIES_MAX 16 /* when others change the ruleset between our look and our write */
+#define FORMER_MAX 1024 /* groups that are remembered, the latest */
+#define TRIES_MAX 16    /* when others change the ruleset between our look and our write */
 
 typedef struct Nftables {
         Backend backend; /* first: a Backend is all that callers see */
@@ -28,6 +29,7 @@ typedef struct Nftables {
         sd_event_source *deferred; /* reports a loss that apply() came across */
         FactSet content;           /* what the table says, as far as we know */
         NftFlows flows;            /* that were given marks since there is a table */
+        Array former;              // MarkedGroup, the latest last: were marked, perhaps are again
         bool is_started;           /* a resync was asked for: reports are wanted */
 
         /* The table is ours: we wrote it, and nobody else's can be in its place unseen. */
@@ -93,12 +95,40 @@ static int check_place(Nftables *nftables, Fault *fault) {
         return 0;
 }
 
+/* Return: false without memory. */
+static bool note_former(Array *former, const MarkedGroup *group) {
+        for (size_t i = 0; i < former->n; i++) {
+                const MarkedGroup *known = array_at(former, i);
+
+                if (known->id == group->id) {
+                        array_remove(former, i);
+                        break;
+                }
+        }
+        if (former->n == FORMER_MAX)
+                array_remove(former, 0);
+        return array_append(former, group);
+}
+
+/* Adds the groups of what the table says that are not in @facts. */
+static int note_leaving(const Nftables *nftables, const FactSet *facts, Array *former) {
+        size_t n;
+        const Fact *groups = fact_set_of_kind(&nftables->content, FACT_MARKED_GROUP, &n);
+
+        for (size_t i = 0; i < n; i++)
+                if (!fact_set_find(facts, &groups[i]) &&
+                        !note_former(former, &groups[i].marked_group))
+                        return -ENOMEM;
+        return 0;
+}
+
 /*
  * Writes @facts. Before the first write, and the first after others changed
  * something, the place is looked at: it may hold a table of theirs. The write
  * is bound to the ruleset that was looked at.
  */
-static int write_once(Nftables *nftables, const FactSet *facts, Fault *fault) {
+static int write_once(Nftables *nftables, const FactSet *facts, const Array *former, Fault *fault) {
+        const NftPast past = { nftables->flows, former->items, former->n };
         CLEANUP(nft_batch_clear) NftBatch batch = NFT_BATCH_INIT;
         uint32_t generation = 0;
         int r = 0;
@@ -111,20 +141,31 @@ static int write_once(Nftables *nftables, const FactSet *facts, Fault *fault) {
                 if (r < 0)
                         return r;
         }
-        r = nft_codec_encode(facts, nftables->mechanism, nftables->flows, generation, &batch);
+        r = nft_codec_encode(facts, nftables->mechanism, &past, generation, &batch);
         if (r < 0)
                 return nl_fault_set(fault, r, NULL);
         return nft_transaction_send(nftables->transaction, &batch, fault);
 }
 
 static int write_table(Nftables *nftables, const FactSet *facts, Fault *fault) {
+        CLEANUP(array_clear) Array former = ARRAY_INIT(MarkedGroup);
         NftTableInfo info = { 0 };
-        int r = -ERESTART;
+        int r = array_copy(&former, &nftables->former);
 
+        if (r >= 0 && has_base(facts))
+                r = note_leaving(nftables, facts, &former);
+        if (r < 0)
+                return nl_fault_set(fault, r, NULL);
+        r = -ERESTART;
         for (unsigned i = 0; r == -ERESTART && i < TRIES_MAX; i++)
-                r = write_once(nftables, facts, fault);
+                r = write_once(nftables, facts, &former, fault);
         if (r < 0)
                 return r;
+        array_clear(&nftables->former);
+        if (has_base(facts)) {
+                nftables->former = former;
+                former = ARRAY_INIT(MarkedGroup);
+        }
         nftables->is_written = true;
         nftables->flows =
                 has_base(facts) ? nftables->flows | nft_codec_flows(facts, nftables->mechanism) : 0;
@@ -212,8 +253,10 @@ static void report_loss(Nftables *nftables) {
         const BackendSink *sink = &nftables->backend.sink;
         CLEANUP(array_clear) Array changes = ARRAY_INIT(FactChange);
         CLEANUP(fact_set_clear) FactSet lost = nftables->content;
+        FactSet none = FACT_SET_INIT;
         const Fact *fact;
 
+        (void)note_leaving(nftables, &none, &nftables->former);
         nftables->is_lost = nftables->is_written = false;
         nftables->handle = 0;
         nftables->content = FACT_SET_INIT;
@@ -227,8 +270,6 @@ static void report_loss(Nftables *nftables) {
 
                 if (!array_append(&changes, &change)) {
                         /* An empty list of all kinds says the same. */
-                        FactSet none = FACT_SET_INIT;
-
                         if (sink->on_resync)
                                 sink->on_resync(nftables->interface.kinds, &none, sink->userdata);
                         return;
@@ -297,6 +338,7 @@ static int nftables_resync(Backend *backend) {
 
         r = verify(nftables, &left_behind);
         if (r == 0) {
+                (void)note_leaving(nftables, &facts, &nftables->former);
                 fact_set_clear(&nftables->content);
                 nftables->is_lost = false;
                 nftables->handle = 0;
@@ -336,6 +378,7 @@ static Nftables *nftables_unmake(Nftables *nftables) {
         nftables->request = nl_request_free(nftables->request);
         nftables->transaction = nft_transaction_free(nftables->transaction);
         fact_set_clear(&nftables->content);
+        array_clear(&nftables->former);
         free(nftables);
         return NULL;
 }
@@ -358,6 +401,7 @@ int nftables_new(sd_event *event, NftablesMechanism mechanism, Backend **ret) {
         nftables->backend.interface = &nftables->interface;
         nftables->mechanism = mechanism;
         nftables->content = FACT_SET_INIT;
+        nftables->former = ARRAY_INIT(MarkedGroup);
 
         r = nft_transaction_new(&nftables->transaction);
         if (r >= 0)
@@ -388,6 +432,7 @@ void nftables_set_mechanism(Backend *backend, NftablesMechanism mechanism) {
                 if (facts[i].kind == FACT_FILTER)
                         facts[n++] = facts[i];
         nftables->content.facts.n = n;
+        array_clear(&nftables->former); /* they are numbered otherwise, or are nobody's of ours */
         nftables->mechanism = mechanism;
         nftables->interface.kinds = nft_codec_kinds(mechanism);
 }

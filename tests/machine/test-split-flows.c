@@ -21,6 +21,7 @@
 #include "tests/machine/lib/split.h"
 
 #define SLOW_PORT 7002
+#define OWN_PORT 7003
 
 static const int families[2] = { AF_INET, AF_INET6 };
 
@@ -66,6 +67,7 @@ static void test_close(Machine *machine) {
         SplitLab s;
 
         split_lab_open(&s, machine);
+        s.ways.port = INTERNET_TALK_PORT;
         program = program_start(BUILD_DIR, NULL);
         exclude(&s, program);
         for (int i = 0; i < 2; i++) {
@@ -129,6 +131,7 @@ static void test_late_end(Machine *machine) {
         SplitLab s;
 
         split_lab_open(&s, machine);
+        s.ways.port = SLOW_PORT;
         for (int i = 0; i < 2; i++)
                 check_late_end(&s, families[i], NULL);
         split_lab_close(&s);
@@ -139,6 +142,7 @@ static void test_late_end_of_user(Machine *machine) {
         SplitLab s;
 
         split_lab_open(&s, machine);
+        s.ways.port = SLOW_PORT;
         split_do(s.client, "AddSelectors", "([('user', 'bob')], " CLIENT_NO_OPTIONS ")");
         for (int i = 0; i < 2; i++)
                 check_late_end(&s, families[i], &(Command){ .uid = MACHINE_BOB });
@@ -163,6 +167,7 @@ static void check_passed(SplitLab *s, Program *maker, Program *user, size_t i, i
         CHECK_OK(program_connect(user, 0, passed[i].port, /* mapped= */ false));
         CHECK_OK(program_ask(user, 0, 0, /* mapped= */ false, NULL));
         s->ways.protocol = passed[i].type == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP;
+        s->ways.port = (uint16_t)passed[i].port;
         check_way(s, what, family, expected);
         CHECK_OK(program_close(user, 0, /* abort= */ true));
         CHECK_OK(program_close(maker, 0, /* abort= */ true));
@@ -192,11 +197,49 @@ static void test_passed(Machine *machine) {
         split_lab_close(&s);
 }
 
+/* Return: what sending gave. */
+static int send_by_port(Program *program, int family) {
+        int r;
+
+        CHECK_OK(program_socket(program, 0, family, SOCK_DGRAM, 0));
+        CHECK_OK(program_listen(program, 0, OWN_PORT)); /* binds it */
+        r = program_send(program, 0, INTERNET_TALK_PORT, /* mapped= */ false);
+        CHECK_OK(program_close(program, 0, /* abort= */ false));
+        return r;
+}
+
+/* The firewall knows a flow by its ports: who has the same one is refused, not led out by it. */
+static void test_port_changes_hands(Machine *machine) {
+        g_autoptr(Program) inside = NULL, outside = NULL;
+        SplitLab s;
+
+        split_lab_open(&s, machine);
+        s.ways.protocol = IPPROTO_UDP;
+        s.ways.port = INTERNET_TALK_PORT;
+        inside = program_start(BUILD_DIR, NULL);
+        outside = program_start(BUILD_DIR, NULL);
+        exclude(&s, inside);
+        for (int i = 0; i < 2; i++) {
+                bool is_refused = s.mechanism == SPLIT_NFTABLES;
+
+                CHECK_OK(send_by_port(inside, families[i]));
+                check_way(&s, "who is excluded", families[i], 'O');
+                g_assert_cmpint(send_by_port(outside, families[i]), ==, is_refused ? -EPERM : 0);
+                check_way(&s, "who gets its port", families[i], is_refused ? '-' : 'T');
+                CHECK_OK(send_by_port(inside, families[i]));
+                check_way(&s, "who is excluded, again", families[i], 'O');
+        }
+        inside = program_stop(inside);
+        outside = program_stop(outside);
+        split_lab_close(&s);
+}
+
 static const CheckCase cases[] = {
         { "/split-flows/fin-and-rst-go-where-the-connection-went", test_close },
         { "/split-flows/connection-ends-well-after-its-program", test_late_end },
         { "/split-flows/connection-of-a-user-ends-well-after-its-program", test_late_end_of_user },
         { "/split-flows/sockets-that-are-passed-on-go-where-they-were-made", test_passed },
+        { "/split-flows/port-that-changes-hands-leads-nobody-out", test_port_changes_hands },
 };
 
 int main(int argc, char **argv) {

@@ -17,7 +17,6 @@
 
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/descriptor.h"
-#include "tests/machine/lib/internet.h"
 #include "tests/machine/lib/program.h"
 #include "tests/machine/lib/split-lab.h"
 #include "tests/machine/lib/split.h"
@@ -28,6 +27,7 @@
 #define PINS "/sys/fs/bpf/talpid"
 #define N_PROGRAMS_MAX 64
 #define N_ASKED 20
+#define FIRST_PORT 9001
 
 static const int families[2] = { AF_INET, AF_INET6 };
 
@@ -35,6 +35,7 @@ typedef struct Fixture {
         SplitLab s;
         Program *excluded, *listed, *other;
         char *group; /* of the excluded process */
+        int port;    /* of the last questions */
 } Fixture;
 
 static void run(const char *script) {
@@ -77,13 +78,14 @@ static void check_nothing_pinned(const Fixture *f) {
         g_assert_true(machine_wait_until(f->s.machine, is_nothing_pinned, NULL, MACHINE_WAIT_MSEC));
 }
 
-/* Each question by a socket that is born for it. */
+/* Each question by a socket that is born for it, and to a port where no flow of another leads. */
 static void check_way(Fixture *f, Program *program, const char *who, char expected) {
         WaysSeen seen;
 
+        f->port++;
         for (int i = 0; i < 2 * N_ASKED; i++) {
                 CHECK_OK(program_socket(program, 0, families[i % 2], SOCK_DGRAM, 0));
-                (void)program_send(program, 0, INTERNET_TALK_PORT, /* mapped= */ false);
+                (void)program_send(program, 0, f->port, /* mapped= */ false);
                 CHECK_OK(program_close(program, 0, /* abort= */ false));
         }
         seen = ways_look(&f->s.ways);
@@ -102,7 +104,7 @@ static void fixture_open(Fixture *f, Machine *machine) {
         g_autoptr(GVariant) result = NULL;
         const char *group;
 
-        *f = (Fixture){};
+        *f = (Fixture){ .port = FIRST_PORT };
         split_lab_open(&f->s, machine);
         f->s.ways.protocol = IPPROTO_UDP;
         run("systemd-run -q --collect --unit=" UNIT " sleep infinity");

@@ -263,6 +263,182 @@ static void flows_from_before_stay_in_the_tunnel(Lab *lab) {
         groups_remove(&groups);
 }
 
+/* Sends from @packet's port by a socket of @group, which is open no longer then. */
+static int send_from_group(const char *group, const LabPacket *packet) {
+        int r;
+
+        move_to(group);
+        r = lab_send(packet);
+        move_to(home);
+        return r;
+}
+
+static const char *const far_ends[] = { FAR4, FAR6 };
+
+static void a_port_that_changes_hands_leads_nobody_out(Lab *lab) {
+        Groups groups;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_group(groups.outer_id, 1, LAB_MARK, false));
+        for (size_t i = 0; i < G_N_ELEMENTS(far_ends); i++) {
+                LabPacket packet = { .to = far_ends[i],
+                        .protocol = IPPROTO_UDP,
+                        .from_port = 33000,
+                        .port = next_port() };
+
+                g_assert_cmpint(send_from_group(groups.inner, &packet), ==, 0);
+                g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+                g_assert_cmpint(lab_send(&packet), ==, -EPERM);
+                g_assert_false(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+                g_assert_false(lab_read(lab, LAB_TUN, IPPROTO_UDP, packet.port, NULL));
+                packet.from_port++;
+                g_assert_cmpint(lab_way_of(lab, &packet), ==, LAB_TUN);
+        }
+        groups_remove(&groups);
+}
+
+static void a_connection_over_a_flow_of_another_stays_in(Lab *lab) {
+        LabPacket connect = {
+                .to = FAR4, .protocol = IPPROTO_TCP, .from_port = 33100, .port = next_port()
+        };
+        Groups groups;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_group(groups.outer_id, 1, LAB_MARK, false));
+        g_assert_cmpint(send_from_group(groups.outer, &connect), ==, 0);
+        g_assert_true(lab_read(lab, LAB_UP, IPPROTO_TCP, connect.port, NULL));
+        (void)lab_send(&connect);
+        g_assert_false(lab_read(lab, LAB_UP, IPPROTO_TCP, connect.port, NULL));
+        groups_remove(&groups);
+}
+
+static void a_port_that_changes_hands_serves_who_may_go_out(Lab *lab) {
+        LabPacket packet = { .to = FAR4, .protocol = IPPROTO_UDP, .from_port = 33200 };
+        Groups groups;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        netns_ip("rule add uidrange 1234-1234 lookup 99");
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_group(groups.outer_id, 1, LAB_MARK, false),
+                lab_user(1234));
+        packet.port = next_port();
+        g_assert_cmpint(send_from_group(groups.outer, &packet), ==, 0);
+        g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+        g_assert_cmpint(send_from_group(groups.inner, &packet), ==, 0);
+        g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+        packet.mark = LAB_MARK;
+        g_assert_cmpint(lab_way_of(lab, &packet), ==, LAB_UP);
+        packet.mark = 0;
+        packet.uid = 1234;
+        g_assert_cmpint(lab_way_of(lab, &packet), ==, LAB_UP);
+        groups_remove(&groups);
+}
+
+/* Nothing there can leave, and services of one machine are asked by all of its programs. */
+static void a_port_that_changes_hands_is_free_inside(Lab *lab) {
+        LabPacket packet = {
+                .to = "127.0.0.1", .protocol = IPPROTO_UDP, .from_port = 33300, .port = 9
+        };
+        Groups groups;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_group(groups.outer_id, 1, LAB_MARK, false));
+        g_assert_cmpint(send_from_group(groups.outer, &packet), ==, 0);
+        g_assert_cmpint(lab_send(&packet), ==, 0);
+        groups_remove(&groups);
+}
+
+static void a_question_over_that_of_another_stays_in(Lab *lab) {
+        LabPacket question = {
+                .to = "127.0.0.53", .protocol = IPPROTO_UDP, .from_port = 33400, .port = 53
+        };
+        Groups groups;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        netns_sysctl("ipv4/conf/up0/route_localnet", "1");
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_group(groups.outer_id, 1, LAB_MARK, true),
+                lab_resolver("10.77.1.1"));
+        g_assert_cmpint(send_from_group(groups.outer, &question), ==, 0);
+        g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, 53, NULL));
+        g_assert_cmpint(lab_send(&question), ==, -EPERM);
+        g_assert_false(lab_read(lab, LAB_UP, IPPROTO_UDP, 53, NULL));
+        g_assert_false(lab_read(lab, LAB_TUN, IPPROTO_UDP, 53, NULL));
+        groups_remove(&groups);
+}
+
+static void open_flows_of_former_groups_go_on(Lab *lab) {
+        LabPacket packet = {
+                .to = FAR4, .protocol = IPPROTO_UDP, .from_port = 33500, .port = next_port()
+        };
+        Fact inner;
+        Groups groups;
+        int fd;
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        inner = lab_group(groups.inner_id, 2, LAB_MARK, false);
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), inner);
+        move_to(groups.inner);
+        fd = lab_socket(&packet);
+        move_to(home);
+        g_assert_cmpint(lab_send_from(fd, &packet), ==, 0);
+        g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+
+        lab_remove(lab, &inner);
+        g_assert_cmpint(rmdir(groups.inner), ==, 0);
+        g_assert_cmpint(lab_send_from(fd, &packet), ==, 0);
+        g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+
+        /* Others change the table: what was remembered is not lost with it. */
+        (void)lab_nft("flush table inet talpid");
+        lab_wait_for_report(lab);
+        LAB_WRITE(lab, TABLE(GUARD_BOTH));
+        g_assert_cmpint(lab_send_from(fd, &packet), ==, 0);
+        g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+
+        (void)close(fd);
+        g_assert_cmpint(lab_send(&packet), ==, -EPERM);
+        groups_remove(&groups);
+}
+
+static void included_never_follow_an_open_flow(Lab *lab) {
+        Groups groups;
+
+        if (!groups_make(&groups))
+                return;
+        netns_ip("route add default via 10.77.2.1 table 99"); /* the other way round */
+        netns_ip("-6 route add default via fd77:2::1 table 99");
+        netns_ip("rule add fwmark 0x20000000/0x30000000 lookup 99");
+        netns_ip("-6 rule add fwmark 0x20000000/0x30000000 lookup 99");
+        LAB_WRITE(lab, TABLE(GUARD_BOTH | FILTER_GUARD_INCLUDED),
+                lab_group(groups.outer_id, 1, LAB_INCLUDED, false));
+        for (size_t i = 0; i < G_N_ELEMENTS(far_ends); i++) {
+                LabPacket packet = { .to = far_ends[i],
+                        .protocol = IPPROTO_UDP,
+                        .from_port = 33600,
+                        .port = next_port() };
+
+                g_assert_cmpint(lab_way_of(lab, &packet), ==, LAB_UP);
+                g_assert_cmpint(send_from_group(groups.inner, &packet), ==, -EPERM);
+                g_assert_false(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+                g_assert_cmpint(lab_way_of(lab, &packet), ==, LAB_UP);
+                packet.from_port++;
+                g_assert_cmpint(send_from_group(groups.inner, &packet), ==, 0);
+                g_assert_true(lab_read(lab, LAB_TUN, IPPROTO_UDP, packet.port, NULL));
+        }
+        groups_remove(&groups);
+}
+
 static void expect_asked(Lab *lab, const char *asked, int protocol, const char *expected) {
         LabPacket question = { .to = asked, .protocol = protocol, .port = 53 };
         LabFrame frame = { 0 };
@@ -339,6 +515,15 @@ int main(int argc, char **argv) {
         ADD("packets-without-a-socket-keep-to-their-flow",
                 packets_without_a_socket_keep_to_their_flow);
         ADD("flows-from-before-stay-in-the-tunnel", flows_from_before_stay_in_the_tunnel);
+        ADD("port-that-changes-hands-leads-nobody-out", a_port_that_changes_hands_leads_nobody_out);
+        ADD("connection-over-a-flow-of-another-stays-in",
+                a_connection_over_a_flow_of_another_stays_in);
+        ADD("port-that-changes-hands-serves-who-may-go-out",
+                a_port_that_changes_hands_serves_who_may_go_out);
+        ADD("port-that-changes-hands-is-free-inside", a_port_that_changes_hands_is_free_inside);
+        ADD("question-over-that-of-another-stays-in", a_question_over_that_of_another_stays_in);
+        ADD("open-flows-of-former-ones-go-on", open_flows_of_former_groups_go_on);
+        ADD("included-never-follow-an-open-flow", included_never_follow_an_open_flow);
         ADD("questions-go-to-their-resolver", questions_of_groups_go_to_their_resolver);
         lab_test_add("/nftables-groups/class-ids-mark-like-cgroups", NFTABLES_NET_CLS,
                 class_ids_mark_like_cgroups);

@@ -41,7 +41,7 @@ static void begins_by_taking_the_old_table_away(void) {
         g_autoptr(GArray) types = NULL;
 
         g_assert_cmpint(fact_set_put(&facts, &fact), ==, 0);
-        g_assert_cmpint(nft_codec_encode(&facts, NFTABLES_GUARD_ONLY, 0, 7, &batch), ==, 0);
+        g_assert_cmpint(nft_codec_encode(&facts, NFTABLES_GUARD_ONLY, NULL, 7, &batch), ==, 0);
         types = types_of(&batch);
         g_assert_cmpmem(types->data, sizeof(head), head, sizeof(head));
         g_assert_cmpuint(g_array_index(types, uint16_t, types->len - 1), ==, NFNL_MSG_BATCH_END);
@@ -54,7 +54,7 @@ static void removes_the_table_without_a_base(void) {
         NftBatch batch = NFT_BATCH_INIT;
         g_autoptr(GArray) types = NULL;
 
-        g_assert_cmpint(nft_codec_encode(&facts, NFTABLES_GUARD_ONLY, 0, 0, &batch), ==, 0);
+        g_assert_cmpint(nft_codec_encode(&facts, NFTABLES_GUARD_ONLY, NULL, 0, &batch), ==, 0);
         types = types_of(&batch);
         g_assert_cmpuint(types->len, ==, 4);
         nft_batch_clear(&batch);
