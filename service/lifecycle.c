@@ -30,6 +30,7 @@ struct Lifecycle {
         bool told_to_stop;
         bool clients_settled; /* their intents were ended, or are kept for a restart */
         bool counting;        /* the idle timer runs */
+        bool starts_over;     /* whoever needs us needs another instance */
         bool under_systemd;   /* $NOTIFY_SOCKET: STOPPING cannot be taken back */
         EngineState told_state;
         size_t n_name_calls; /* outstanding answers of PHASE_RELEASING */
@@ -44,7 +45,8 @@ struct Lifecycle {
 };
 
 static bool is_needed(const Lifecycle *lifecycle) {
-        return !intent_is_empty(engine_intent(lifecycle->config.engine)) ||
+        return lifecycle->config.waits ||
+               !intent_is_empty(engine_intent(lifecycle->config.engine)) ||
                owners_have_subscribers(lifecycle->config.owners);
 }
 
@@ -147,7 +149,7 @@ static void finish_leaving(Lifecycle *lifecycle) {
         }
         if (lifecycle->told_to_stop || !is_needed(lifecycle))
                 leave(lifecycle, EXIT_SUCCESS);
-        else if (lifecycle->under_systemd)
+        else if (lifecycle->under_systemd || lifecycle->starts_over)
                 leave(lifecycle, LIFECYCLE_EXIT_AGAIN);
         else
                 move_names(lifecycle, /* release= */ false);
@@ -165,6 +167,12 @@ static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
         log_info("Nobody needs us, leaving");
         start_leaving(lifecycle);
         return 0;
+}
+
+void lifecycle_start_over(Lifecycle *lifecycle) {
+        lifecycle->starts_over = true;
+        if (lifecycle->phase == PHASE_RUNNING)
+                start_leaving(lifecycle);
 }
 
 static void count_idle_time(Lifecycle *lifecycle) {

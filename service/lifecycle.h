@@ -32,6 +32,7 @@ typedef struct LifecycleConfig {
         Engine *engine;
         Owners *owners;
         usec_t idle_timeout_usec; /* USEC_INFINITY: never */
+        bool waits;               /* something wanted of earlier is not looked after yet */
 
         /* Calls that are under way: answers to give, people who type a password. */
         bool (*has_calls)(void *userdata);
@@ -48,3 +49,6 @@ DEFINE_CLEANUP(Lifecycle *, lifecycle_free)
 
 /* Everything is in place and the names are ours: tell systemd, start to count idle time. */
 void lifecycle_ready(Lifecycle *lifecycle);
+
+/* Leaves, and asks for a restart where somebody needs us. */
+void lifecycle_start_over(Lifecycle *lifecycle);

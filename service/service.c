@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <systemd/sd-id128.h>
+#include <unistd.h>
 
 #include "backends/base/log.h"
 #include "backends/nftables/nftables.h"
@@ -25,6 +26,7 @@
 #include "service/engine/engine.h"
 #include "service/engine/state-file.h"
 #include "service/hints.h"
+#include "service/instance.h"
 #include "service/lifecycle.h"
 #include "service/means/means.h"
 #include "service/privileges.h"
@@ -38,7 +40,9 @@ static const BackendStatus backend_status[] = {
 
 /* In the order of their making. */
 typedef struct Service {
-        int directory_fd; /* holds the lock of the only instance */
+        int directory_fd; /* holds the lock of the only instance with these files */
+        Instance *instance;
+        const char *other; /* another one that works on this network; NULL */
         sd_event *event;
         sd_bus *bus;
         Backend *rtnetlink;
@@ -84,6 +88,7 @@ static void service_clear(Service *service) {
         rtnetlink_free(service->rtnetlink);
         bus_close(service->bus);
         sd_event_unref(service->event);
+        instance_free(service->instance);
         fd_close(service->directory_fd);
 }
 
@@ -104,6 +109,21 @@ static int take_directory(Service *service, const char *path, bool wait) {
                         return -errno;
         }
         service->directory_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* Beside another copy that works on the same network nothing is read, wanted or changed. */
+static int take_network(Service *service) {
+        int r = instance_new(&service->instance);
+
+        if (r < 0) {
+                log_error("Cannot tell whether another instance works here: %s", strerror(-r));
+                return r;
+        }
+        service->other = instance_other(service->instance);
+        if (service->other)
+                log_warning("%s works on this network: nothing is changed before it is gone",
+                        service->other);
         return 0;
 }
 
@@ -236,6 +256,7 @@ static int make_means(Service *service) {
 
         config->event = service->event;
         config->nftables = service->nftables;
+        config->blocked = service->other;
         config->memory_path = service->mechanism_path[0] ? service->mechanism_path : NULL;
         r = find_wishes(service, config);
         if (r < 0)
@@ -269,11 +290,13 @@ static void configure_means(Service *service, const Settings *settings) {
 static int build_engine(Service *service, const Settings *settings, const char *state_path) {
         EngineConfig config = { .ours = settings->ours,
                 .fixed = settings->fixed,
-                .state_path = state_path,
-                .sysctls = find_sysctls(),
+                .state_path = service->other ? NULL : state_path,
+                .sysctls = service->other ? 0 : find_sysctls(),
                 .counts = settings->firewall_debug };
         int r;
 
+        if (service->other)
+                (void)snprintf(config.other_instance, CULPRIT_MAX, "%s", service->other);
         r = rtnetlink_new(service->event, &service->rtnetlink);
         if (r < 0)
                 return r;
@@ -281,7 +304,8 @@ static int build_engine(Service *service, const Settings *settings, const char *
         r = engine_new(service->event, &config, &service->engine);
         if (r < 0)
                 return r;
-        make_guard(service);
+        if (!service->other)
+                make_guard(service);
         r = make_means(service);
         if (r >= 0 && split_means_backend(service->means))
                 r = engine_add_backend(service->engine, split_means_backend(service->means));
@@ -289,7 +313,7 @@ static int build_engine(Service *service, const Settings *settings, const char *
                 r = engine_add_backend(service->engine, service->rtnetlink);
         if (r >= 0 && service->nftables)
                 r = engine_add_backend(service->engine, service->nftables);
-        return r < 0 ? r : add_sysctls(service, settings);
+        return r < 0 || service->other ? r : add_sysctls(service, settings);
 }
 
 static bool on_groups_failed(const Fault *fault, void *userdata) {
@@ -316,7 +340,7 @@ static int build_split(Service *service, const Settings *settings) {
         };
         int r;
 
-        if (settings->state_directory[0]) {
+        if (settings->state_directory[0] && !service->other) {
                 (void)snprintf(
                         service->permanent_path, PATH_SIZE, "%s/split", settings->state_directory);
                 config.permanent_path = service->permanent_path;
@@ -395,20 +419,24 @@ static int build_bus_face(Service *service, const Settings *settings) {
                 .engine = service->engine,
                 .owners = service->owners,
                 .idle_timeout_usec = settings->idle_timeout_usec,
+                .waits = service->other && access(service->state_path, F_OK) == 0,
                 .has_calls = has_calls,
                 .userdata = service,
         };
         return lifecycle_new(&lifecycle, &service->lifecycle);
 }
 
-static int start(Service *service) {
+static void on_other_gone(void *userdata) {
+        Service *service = userdata;
+
+        log_info("%s is gone: starting over", service->other);
+        lifecycle_start_over(service->lifecycle);
+}
+
+/* What was saved is for the instance that may work on it. */
+static int resume(Service *service) {
         int r;
 
-        r = engine_start(service->engine);
-        if (r < 0) {
-                log_error("Cannot read the kernel's routes: %s", strerror(-r));
-                return r;
-        }
         split_means_settle(service->means);
 
         r = split_controller_start(service->split);
@@ -421,6 +449,22 @@ static int start(Service *service) {
                 owners_drop_all(service->owners, /* keep_closed= */ true);
         else
                 owners_sync(service->owners);
+        return 0;
+}
+
+static int start(Service *service) {
+        int r;
+
+        r = engine_start(service->engine);
+        if (r < 0) {
+                log_error("Cannot read the kernel's routes: %s", strerror(-r));
+                return r;
+        }
+        r = service->other
+                    ? instance_watch(service->instance, service->event, on_other_gone, service)
+                    : resume(service);
+        if (r < 0)
+                return r;
 
         r = bus_request_names(service->bus);
         if (r < 0)
@@ -442,6 +486,9 @@ static int build(Service *service, const Settings *settings) {
                 log_error("Cannot lock %s: %s", settings->directory, strerror(-r));
                 return r;
         }
+        r = take_network(service);
+        if (r < 0)
+                return r;
         r = sd_event_default(&service->event);
         if (r < 0)
                 return r;
@@ -538,6 +585,11 @@ int service_clean_up(const Settings *settings) {
                 return EXIT_FAILURE;
         }
 
+        r = take_network(&service);
+        if (r < 0 || service.other) {
+                log_error("Nothing is removed while another instance works here: stop it first");
+                return EXIT_FAILURE;
+        }
         r = clean_kernel(&service, settings);
         if (r == 0 && service.directory_fd >= 0)
                 r = remove_files(&service, settings->directory);

@@ -39,6 +39,7 @@ struct Engine {
         NumbersInput numbers; /* what they are chosen from at the start */
         bool counts;
         uint32_t sysctls;
+        char other_instance[CULPRIT_MAX];
         char *state_path;
         void (*on_intent)(void *userdata);
         void *intent_userdata;

@@ -110,6 +110,8 @@ static int settle_once(Engine *engine) {
 int engine_settle(Engine *engine) {
         int r;
 
+        if (engine->other_instance[0])
+                return 0; /* what is not wanted here is wanted there */
         do
                 r = settle_once(engine);
         while (r >= 0 && markers_exchanged(&engine->markers, &engine->reconciler));

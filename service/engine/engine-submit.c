@@ -96,6 +96,13 @@ static bool leads_all(uint32_t table, uint32_t ifindex, void *userdata) {
         return false;
 }
 
+static int refuse_beside_other(const Engine *engine, Refusal *why) {
+        return refusal_set(why, REFUSAL_OTHER_INSTANCE,
+                "%s works on this network, and two would undo each other's work: ask that one, or "
+                "stop it",
+                engine->other_instance);
+}
+
 /* Whether the system can do it now, and nobody else's VPN is in the way. */
 static int check_system(Engine *engine, const IntentChange *change, Refusal *why) {
         const FactSet *observed = &engine->reconciler.observed;
@@ -113,8 +120,11 @@ static int check_system(Engine *engine, const IntentChange *change, Refusal *why
 
 /* Return: 1 *candidate is what is; 0 nothing to do; -EPERM and @why; other negative errno. */
 static int try_change(Engine *engine, const IntentChange *change, Intent *candidate, Refusal *why) {
-        int r = make_candidate(engine, change, candidate, why);
+        int r;
 
+        if (engine->other_instance[0])
+                return refuse_beside_other(engine, why);
+        r = make_candidate(engine, change, candidate, why);
         if (r <= 0)
                 return r;
         r = check_system(engine, change, why);
@@ -202,8 +212,11 @@ void engine_run_submissions(Engine *engine, uint32_t *mask, Array *endings) {
 
 int engine_check(Engine *engine, const IntentChange *change, Refusal *why) {
         CLEANUP(intent_clear) Intent candidate = INTENT_INIT;
-        int r = make_candidate(engine, change, &candidate, why);
+        int r;
 
+        if (engine->other_instance[0])
+                return refuse_beside_other(engine, why);
+        r = make_candidate(engine, change, &candidate, why);
         return r < 0 ? r : check_system(engine, change, why);
 }
 

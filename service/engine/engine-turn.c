@@ -50,6 +50,8 @@ void engine_find_conflicts(Engine *engine, uint32_t *mask) {
                 engine->reconciler.fights.n = 0;
 
         if (array_copy(&found, &engine->reconciler.fights) < 0 ||
+                (engine->other_instance[0] &&
+                        conflicts_put_instance(engine->other_instance, &found) < 0) ||
                 conflicts_find(&engine->reconciler.observed, &engine->ours,
                         engine->intent.tunnel.device, &found) < 0 ||
                 array_sort(&found, conflict_compare) < 0)
@@ -76,7 +78,11 @@ void engine_find_state(Engine *engine, uint32_t *mask) {
         EngineState state = intent_is_empty(&engine->intent) ? ENGINE_IDLE : ENGINE_ACTIVE;
         char reason[CONFLICT_TEXT_MAX] = "";
 
-        if (reconciler_has_lasting_failure(&engine->reconciler)) {
+        if (engine->other_instance[0]) {
+                state = ENGINE_DEGRADED;
+                (void)snprintf(
+                        reason, sizeof(reason), "%s works on this network", engine->other_instance);
+        } else if (reconciler_has_lasting_failure(&engine->reconciler)) {
                 const Failure *failure = array_at(&engine->reconciler.failures, 0);
                 char text[OPERATION_TEXT_MAX];
 

@@ -52,6 +52,7 @@ int engine_new(sd_event *event, const EngineConfig *config, Engine **ret) {
         engine->hints = (Array)ARRAY_INIT(LinkHints);
         engine->counts = config->counts;
         engine->sysctls = config->sysctls;
+        memcpy(engine->other_instance, config->other_instance, sizeof(engine->other_instance));
         engine->submissions = (Array)ARRAY_INIT(Submission);
         engine->conflicts = (Array)ARRAY_INIT(Conflict);
 

@@ -74,6 +74,8 @@ typedef struct EngineConfig {
         const char *state_path; /* file for restarts; NULL: start with nothing wanted. Borrowed. */
         bool counts;            /* counters on every rule of the firewall */
         uint32_t sysctls;       /* SYSCTL_KEY_BITs of settings that can be written */
+        /* Another copy of the service that works here: nothing is changed. "": none. */
+        char other_instance[CULPRIT_MAX];
 } EngineConfig;
 
 /* How a request ended: 0; -EPERM and @why; or another negative errno. */

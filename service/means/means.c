@@ -315,8 +315,15 @@ void split_means_reserve(SplitMeansConfig *config) {
 static void choose(SplitMeans *means) {
         uint32_t allowed;
         bool is_known;
-        Mechanism before = recall(means, &is_known);
+        Mechanism before;
 
+        if (means->config.blocked) {
+                means->mechanism = MECHANISM_NONE;
+                (void)snprintf(means->reason, sizeof(means->reason), "%s works on this network",
+                        means->config.blocked);
+                return;
+        }
+        before = recall(means, &is_known);
         means->allowed = allowed = allowed_by(means->config.forced);
         if (is_known && means->config.is_wanted &&
                 (before == MECHANISM_NONE || !means->config.forced[0]))

@@ -35,6 +35,7 @@ typedef struct SplitMeansConfig {
         NetCls *net_cls;               /* of split_means_reserve(); NULL: none. Taken */
         Fault net_cls_fault;           /* why that has none; .error 0: it was not asked */
         Backend *nftables;             /* NULL: there is none. Borrowed, not with an engine yet */
+        const char *blocked;           /* why nothing may be tried; NULL: it may. Borrowed */
         const char *memory_path;       /* file for what is in force; NULL: not remembered */
         bool is_wanted;                /* somebody is listed since an earlier run, */
         bool is_include;               /* … in include mode */

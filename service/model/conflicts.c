@@ -135,6 +135,13 @@ static int check_other_vpns(
         return r;
 }
 
+int conflicts_put_instance(const char *owner, Array *ret) {
+        return append_conflict(ret, "instance", owner,
+                "%s works on this network already: nothing is changed here before it is gone; ask "
+                "that one, or stop it",
+                owner);
+}
+
 int conflicts_find(
         const FactSet *observed, const Ours *ours, const char *tunnel_device, Array *ret) {
         const Fact *fact;

@@ -15,7 +15,8 @@
 
 /* Something on this machine that works against us, or beside us. A plain value. */
 typedef struct Conflict {
-        char kind[16]; /* "mark", "priority", "table", "fight", "overruled", "other-vpn" */
+        char kind[16]; /* "mark", "priority", "table", "fight", "overruled", "other-vpn", "instance"
+                        */
         char what[CONFLICT_TEXT_MAX]; /* the fact or setting, and the remedy */
         char owner[CULPRIT_MAX];      /* whose it is, as far as can be told; "" unknown */
 } Conflict;
@@ -28,6 +29,9 @@ int conflict_compare(const void *a, const void *b);
  */
 int conflicts_find(
         const FactSet *observed, const Ours *ours, const char *tunnel_device, Array *ret);
+
+/* Appends that @owner, another copy of the service, works here. Return: 0; -ENOMEM. */
+int conflicts_put_instance(const char *owner, Array *ret);
 
 /* A name for a rtm_protocol or FRA_PROTOCOL others use, "" when it tells nothing. */
 const char *conflict_protocol_owner(uint8_t protocol);

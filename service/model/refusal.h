@@ -20,6 +20,7 @@ typedef enum RefusalCode {
         REFUSAL_TUNNEL_EXISTS,
         REFUSAL_NO_TUNNEL,
         REFUSAL_DEVICE_HELD, /* by another VPN */
+        REFUSAL_OTHER_INSTANCE,
         REFUSAL_NO_DEFAULT_ROUTE,
         REFUSAL_NO_SUCH_SELECTOR,
         REFUSAL_PROCESS_GONE,

@@ -973,6 +973,36 @@ static void test_restart_without_anything(void) {
         g_assert_true(is_as_wanted(w));
 }
 
+/* Its routes, and what it wants of ours, are left as they are. */
+static void test_other_instance(void) {
+        g_autoptr(World) w = world_prepare();
+        EngineConfig config = { .ours = OURS_DEFAULT, .other_instance = "talpidd (pid 7)" };
+        const Conflict *conflict;
+        Outcome outcome;
+
+        make_put(&w->kernel.facts, make_our_rule(AF_INET, &OURS_DEFAULT));
+        g_assert_cmpint(engine_new(w->event, &config, &w->engine), ==, 0);
+        g_assert_cmpint(engine_add_backend(w->engine, &w->kernel.backend), ==, 0);
+        g_assert_cmpint(engine_start(w->engine), ==, 0);
+
+        submit_route(w, "11.0.0.0/32", &outcome);
+        RUN_UNTIL(w, outcome.n > 0);
+        g_assert_cmpint(outcome.why.code, ==, REFUSAL_OTHER_INSTANCE);
+        g_assert_nonnull(strstr(outcome.why.text, "talpidd (pid 7)"));
+        submit_kind(w, INTENT_DROP_CLIENT, (Owner){ .uid = 1000, .name = ":1.5" }, &outcome);
+        RUN_UNTIL(w, outcome.n > 0);
+        g_assert_cmpint(engine_refresh(w->engine, on_done, &outcome), ==, 0);
+        RUN_UNTIL(w, outcome.n > 1);
+
+        g_assert_true(fake_backend_has(&w->kernel, make_our_rule(AF_INET, &OURS_DEFAULT)));
+        g_assert_cmpint(engine_state(w->engine), ==, ENGINE_DEGRADED);
+        g_assert_cmpuint(engine_conflicts(w->engine)->n, ==, 1);
+        conflict = array_at(engine_conflicts(w->engine), 0);
+        g_assert_cmpstr(conflict->kind, ==, "instance");
+        g_assert_cmpstr(conflict->owner, ==, "talpidd (pid 7)");
+        g_assert_true(engine_is_idle(w->engine));
+}
+
 static void test_start_fails(void) {
         g_autoptr(World) w = world_prepare();
 
@@ -1107,6 +1137,7 @@ int main(int argc, char **argv) {
                 { "without-its-file-the-tunnel-is-adopted", test_restart_without_file },
                 { "with-an-older-file-the-tunnel-is-adopted", test_restart_with_older_file },
                 { "without-file-and-device-it-stays-closed", test_restart_without_anything },
+                { "beside-another-instance-nothing-is-changed", test_other_instance },
                 { "start-fails-when-nothing-can-be-read", test_start_fails },
                 { "random-histories-end-as-wanted", test_random },
         };
