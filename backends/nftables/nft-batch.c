@@ -175,6 +175,10 @@ void nft_batch_add_set(
         nftnl_set_set_u32(set, NFTNL_SET_FLAGS, type->flags);
         nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, type->nft_type);
         nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, type->key_size);
+        if (type->timeout_msec)
+                nftnl_set_set_u64(set, NFTNL_SET_TIMEOUT, type->timeout_msec);
+        if (type->n_max)
+                nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, type->n_max);
         nftnl_set_set_data(
                 set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(data), nftnl_udata_buf_len(data));
         nlh = start(batch, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL);

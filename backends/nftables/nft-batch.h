@@ -42,7 +42,9 @@ typedef struct NftSetType {
         uint32_t nft_type; /* nft's number of the data type; the kernel keeps it unread */
         uint32_t key_size;
         NftByteOrder order;
-        uint32_t flags; /* NFT_SET_ */
+        uint32_t flags;        /* NFT_SET_ */
+        uint64_t timeout_msec; /* of elements that rules add; 0: they stay */
+        uint32_t n_max;        /* 0: no bound */
 } NftSetType;
 
 typedef struct NftHook {

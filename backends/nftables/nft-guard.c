@@ -323,7 +323,47 @@ static void write_flows_of_included(NftTable *table) {
                         continue;
                 rule_begin(rule, CHAIN_GUARD_FLOWS);
                 match_cgroup2_set(rule, level, nft_table_group_set(&included, name));
-                rule_end(rule, NF_DROP, "the flow of who need not use the tunnel");
+                jump_to(rule, CHAIN_REFUSE_FLOW);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "the flow of who need not use the tunnel");
+        }
+}
+
+static const struct {
+        int family;
+        const char *set;
+} refused[] = { { AF_INET, SET_REFUSED_IPV4 }, { AF_INET6, SET_REFUSED_IPV6 } };
+
+/*
+ * Conntrack would let a flow last as long as somebody tries, refused or not, and
+ * who keeps to its port (UDP) would never be let go its own way: what was
+ * refused once is refused before conntrack sees it, until the flow has run out.
+ */
+static void write_refuse_flow(NftTable *table) {
+        NftRule *rule = &table->rule;
+
+        nft_batch_add_chain(table->batch, CHAIN_REFUSE_FLOW, NULL, "its program is told");
+        for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
+                rule_begin(rule, CHAIN_REFUSE_FLOW);
+                add_udp_flow(rule, refused[i].family, refused[i].set);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "is let run out");
+        }
+        rule_begin(rule, CHAIN_REFUSE_FLOW);
+        rule_end(rule, NF_DROP, "would leave beside the tunnel");
+}
+
+static void write_guard_refused(NftTable *table) {
+        static const char *const chain = "guard-refused";
+        NftRule *rule = &table->rule;
+
+        nft_table_add_chain(table, chain, "filter", NF_INET_LOCAL_OUT, PRIORITY_RAW,
+                "what was refused does not keep its flow alive");
+        for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
+                rule_begin(rule, chain);
+                match_udp_flow_set(rule, refused[i].family, refused[i].set);
+                match_mark(rule, 0, table->base->mask);
+                match_held_socket(rule);
+                jump_to(rule, CHAIN_GUARD_FLOWS);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "its flow runs out");
         }
 }
 
@@ -339,6 +379,7 @@ static void write_guard_flows(NftTable *table) {
 
         if (!nft_table_guards_flows(table))
                 return;
+        write_refuse_flow(table);
         nft_batch_add_chain(table->batch, CHAIN_GUARD_FLOWS, NULL,
                 "nobody leaves beside the tunnel by the flow of another");
         if (!nft_table_guards_included(table))
@@ -351,8 +392,11 @@ static void write_guard_flows(NftTable *table) {
                 write_flows_of_included(table);
         else {
                 rule_begin(rule, CHAIN_GUARD_FLOWS);
-                rule_end(rule, NF_DROP, "the flow of an excluded program, its port in other hands");
+                jump_to(rule, CHAIN_REFUSE_FLOW);
+                rule_end(rule, NFT_RULE_NO_VERDICT,
+                        "the flow of an excluded program, its port in other hands");
         }
+        write_guard_refused(table);
 }
 
 void nft_guard_write(NftTable *table) {

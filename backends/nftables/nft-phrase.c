@@ -89,15 +89,20 @@ static void load_flow(NftRule *rule, uint32_t key) {
         nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, REGISTER);
 }
 
-static void load_payload(NftRule *rule, uint32_t base, uint32_t offset, uint32_t size) {
+static void load_payload_to(
+        NftRule *rule, uint32_t to, uint32_t base, uint32_t offset, uint32_t size) {
         struct nftnl_expr *expr = append(rule, "payload");
 
         if (!expr)
                 return;
-        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, REGISTER);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, to);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, base);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, size);
+}
+
+static void load_payload(NftRule *rule, uint32_t base, uint32_t offset, uint32_t size) {
+        load_payload_to(rule, REGISTER, base, offset, size);
 }
 
 static void compare(NftRule *rule, uint32_t op, const void *data, uint32_t size) {
@@ -251,6 +256,21 @@ static void load_source(NftRule *rule, int family) {
                 (uint32_t)family_size_bytes(family));
 }
 
+/* One behind the other, each in words of 4 bytes. */
+static void load_udp_flow(NftRule *rule, int family) {
+        uint32_t ports = NFT_REG32_00 + (uint32_t)family_size_bytes(family) / 4;
+
+        load_destination(rule, family);
+        load_payload_to(rule, ports, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(uint16_t));
+        load_payload_to(rule, ports + 1, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(uint16_t));
+}
+
+void match_udp_flow_set(NftRule *rule, int family, const char *set) {
+        match_protocol(rule, IPPROTO_UDP);
+        load_udp_flow(rule, family);
+        look_up(rule, set, 0);
+}
+
 void match_destination_set(NftRule *rule, int family, const char *set) {
         load_destination(rule, family);
         look_up(rule, set, 0);
@@ -363,6 +383,19 @@ void set_flow_mark(NftRule *rule, uint32_t mark, uint32_t mask) {
                 return;
         nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_SREG, REGISTER);
+}
+
+void add_udp_flow(NftRule *rule, int family, const char *set) {
+        struct nftnl_expr *expr;
+
+        match_protocol(rule, IPPROTO_UDP);
+        load_udp_flow(rule, family);
+        expr = append(rule, "dynset");
+        if (!expr)
+                return;
+        nftnl_expr_set_str(expr, NFTNL_EXPR_DYNSET_SET_NAME, set);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, REGISTER);
 }
 
 void send_to(NftRule *rule, const Address *address) {

@@ -58,10 +58,14 @@ void match_icmpv6_set(NftRule *rule, const char *set);           /* icmpv6 type 
 void match_destination_type_set(NftRule *rule, const char *set); /* fib daddr type @set */
 void match_source(NftRule *rule, const Prefix *prefix);          /* ip saddr 127.0.0.0/8 */
 void match_foreign_source(NftRule *rule);                        /* fib saddr . oif type != local */
+void match_udp_flow_set(NftRule *rule, int family, const char *set);
+/* ip daddr . udp sport . udp dport @refused-ipv4 */
 void match_cgroup2_set(NftRule *rule, uint32_t level, const char *set);
 /* socket cgroupv2 level 2 @set */
 
 /* Deeds. */
+void add_udp_flow(NftRule *rule, int family, const char *set);
+/* add @refused-ipv4 { ip daddr . udp sport . udp dport } */
 void jump_to(NftRule *rule, const char *chain);                  /* jump guard-flows */
 void set_mark(NftRule *rule, uint32_t mark, uint32_t mask);      /* meta mark set meta mark | m */
 void set_flow_mark(NftRule *rule, uint32_t mark, uint32_t mask); /* ct mark set ct mark | m */

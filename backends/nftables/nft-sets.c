@@ -13,6 +13,8 @@
 #include "backends/base/cleanup.h"
 
 #define COMMENT_MAX 96
+#define REFUSED_MSEC 190000
+#define REFUSED_MAX 4096
 
 static const NftSetType type_name = { 41, IFNAMSIZ, NFT_BYTES_HOST, 0 };  /* ifname */
 static const NftSetType type_uid = { 24, 4, NFT_BYTES_HOST, 0 };          /* uid */
@@ -225,6 +227,22 @@ static void write_protocols(NftTable *table) {
                 close_set(table, set);
 }
 
+/* Filled by packets, see nft-guard.c. Longer than flows last (nf_conntrack_udp_timeout_stream). */
+static void write_refused(NftTable *table) {
+        static const NftSetType types[] = {
+                { 7 << 12 | 13 << 6 | 13, 12, NFT_BYTES_NETWORK, NFT_SET_EVAL | NFT_SET_TIMEOUT,
+                        .timeout_msec = REFUSED_MSEC, .n_max = REFUSED_MAX },
+                { 8 << 12 | 13 << 6 | 13, 24, NFT_BYTES_NETWORK, NFT_SET_EVAL | NFT_SET_TIMEOUT,
+                        .timeout_msec = REFUSED_MSEC, .n_max = REFUSED_MAX },
+        }; /* ipv4_addr, ipv6_addr . inet_service . inet_service */
+        static const char *const comment = "flows that run out, refused until then";
+
+        if (!nft_table_guards_flows(table))
+                return;
+        nft_batch_add_set(table->batch, SET_REFUSED_IPV4, &types[0], comment);
+        nft_batch_add_set(table->batch, SET_REFUSED_IPV6, &types[1], comment);
+}
+
 /* RFC 4861 and RFC 3810: what a link needs to know of us. */
 static void write_link_icmpv6(NftTable *table) {
         static const uint8_t types[] = { 131, 132, 133, 135, 136, 143 };
@@ -273,4 +291,5 @@ void nft_sets_write(NftTable *table) {
         write_group_sets(table);
         write_former_set(table);
         write_protocols(table);
+        write_refused(table);
 }

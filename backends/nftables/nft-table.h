@@ -79,11 +79,15 @@ bool nft_table_is_former(const NftTable *table, const MarkedGroup *group);
 #define SET_FOR_US "for-us"
 #define SET_FORMER "former-groups"
 #define SET_PROTOCOLS "protocols"
+#define SET_REFUSED_IPV4 "refused-ipv4"
+#define SET_REFUSED_IPV6 "refused-ipv6"
 #define NFT_SET_NAME_MAX 32
 const char *nft_table_prefix_set(FilterKind kind, int family);
 const char *nft_table_group_set(const NftMark *mark, char name[static NFT_SET_NAME_MAX]);
 
-#define CHAIN_GUARD_FLOWS "guard-flows" /* jumped to */
+/* Those that rules jump to. */
+#define CHAIN_GUARD_FLOWS "guard-flows"
+#define CHAIN_REFUSE_FLOW "refuse-flow"
 
 void nft_table_add_chain(NftTable *table, const char *name, const char *type, uint32_t hook,
         int32_t priority, const char *comment);
