@@ -27,7 +27,7 @@ static void write_tunnel_exit(NftTable *table, const char *chain) {
         if (table->n_of[FILTER_TUNNEL] == 0)
                 return;
         rule_begin(rule, chain);
-        match_in_set(rule, NFT_META_OIFNAME, SET_TUNNEL);
+        nft_table_match_device(table, NFT_META_OIFNAME, FILTER_TUNNEL);
         rule_end(rule, NF_ACCEPT, "through the tunnel");
 }
 
@@ -39,8 +39,16 @@ static void write_loopback_exit(NftTable *table, const char *chain) {
         rule_end(rule, NF_ACCEPT, "stays in this machine");
 }
 
-/* The ways beside the tunnel: by mark and by destination. */
-static void write_ways_around(NftTable *table, const char *chain) {
+/* The ways beside the tunnel. */
+static void write_way_by_mark(NftTable *table, const char *chain) {
+        NftRule *rule = &table->rule;
+
+        rule_begin(rule, chain);
+        match_mark(rule, table->base->mark, table->base->mask);
+        rule_end(rule, NF_ACCEPT, "marked to go around: the tunnel's own packets, excluded groups");
+}
+
+static void write_ways_by_destination(NftTable *table, const char *chain) {
         static const struct {
                 FilterKind kind;
                 int family;
@@ -52,10 +60,6 @@ static void write_ways_around(NftTable *table, const char *chain) {
                 { FILTER_AROUND, AF_INET6, "destinations that go around the tunnel" },
         };
         NftRule *rule = &table->rule;
-
-        rule_begin(rule, chain);
-        match_mark(rule, table->base->mark, table->base->mask);
-        rule_end(rule, NF_ACCEPT, "marked to go around: the tunnel's own packets, excluded groups");
 
         for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
                 if (!nft_table_has_prefixes(table, ways[i].kind, ways[i].family))
@@ -113,10 +117,11 @@ static void write_guard_output(NftTable *table) {
 
         nft_table_add_chain(table, chain, "filter", NF_INET_POST_ROUTING, PRIORITY_FILTER,
                 "nothing leaves this machine beside the tunnel");
-        write_unguarded_family(table, chain);
-        write_loopback_exit(table, chain);
+        write_way_by_mark(table, chain); /* what most packets are comes first */
         write_tunnel_exit(table, chain);
-        write_ways_around(table, chain);
+        write_loopback_exit(table, chain);
+        write_unguarded_family(table, chain);
+        write_ways_by_destination(table, chain);
         if (table->n_of[FILTER_USER] > 0) {
                 rule_begin(rule, chain);
                 match_in_set(rule, NFT_META_SKUID, SET_USERS);
@@ -126,7 +131,7 @@ static void write_guard_output(NftTable *table) {
         if (table->n_of[FILTER_UPLINK] > 0) {
                 rule_begin(rule, chain);
                 match_forwarded(rule);
-                match_outside_set(rule, NFT_META_OIFNAME, SET_UPLINK);
+                nft_table_match_other_device(table, NFT_META_OIFNAME, FILTER_UPLINK);
                 rule_end(rule, NF_ACCEPT, "forwarded between links inside, see guard-forward");
         }
         write_link_needs(table, chain);
@@ -144,7 +149,7 @@ static void write_tunnel_sources(NftTable *table, const char *chain) {
                         continue;
                 rule_begin(rule, chain);
                 match_other_name(rule, NFT_META_OIFNAME, "lo");
-                match_outside_set(rule, NFT_META_OIFNAME, SET_TUNNEL);
+                nft_table_match_other_device(table, NFT_META_OIFNAME, FILTER_TUNNEL);
                 match_source_set(rule, families[i],
                         nft_table_prefix_set(FILTER_TUNNEL_ADDRESS, families[i]));
                 rule_end(rule, NF_DROP, "from an address of the tunnel beside it");
@@ -191,7 +196,7 @@ static void write_guard_included(NftTable *table) {
         write_tunnel_exit(table, chain);
         if (table->n_of[FILTER_TUNNEL] > 0) {
                 rule_begin(rule, chain);
-                match_in_set(rule, NFT_META_IIFNAME, SET_TUNNEL);
+                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_TUNNEL);
                 rule_end(rule, NF_ACCEPT, "the tunnel's own packets");
         }
         write_guard_listed(table, chain);
@@ -213,10 +218,11 @@ static void write_guard_forward(NftTable *table) {
         write_tunnel_exit(table, chain);
         if (table->n_of[FILTER_UPLINK] > 0) {
                 rule_begin(rule, chain);
-                match_outside_set(rule, NFT_META_OIFNAME, SET_UPLINK);
+                nft_table_match_other_device(table, NFT_META_OIFNAME, FILTER_UPLINK);
                 rule_end(rule, NF_ACCEPT, "not out of this machine: containers, other links");
         }
-        write_ways_around(table, chain);
+        write_way_by_mark(table, chain);
+        write_ways_by_destination(table, chain);
         rule_begin(rule, chain);
         rule_end(rule, NF_DROP, "would leave beside the tunnel");
 }
@@ -226,11 +232,11 @@ static void write_guard_loopback(NftTable *table, const char *chain) {
         NftRule *rule = &table->rule;
 
         rule_begin(rule, chain);
-        match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+        nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
         match_destination(rule, &loopback);
         rule_end(rule, NF_DROP, "to loopback from outside, see route_localnet");
         rule_begin(rule, chain);
-        match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+        nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
         match_source(rule, &loopback);
         rule_end(rule, NF_DROP, "from loopback outside, see route_localnet");
 }
@@ -252,7 +258,7 @@ static void write_guard_input(NftTable *table) {
                 rule_begin(rule, chain);
                 match_other_name(rule, NFT_META_IIFNAME, "lo");
                 if (table->n_of[FILTER_TUNNEL] > 0)
-                        match_outside_set(rule, NFT_META_IIFNAME, SET_TUNNEL);
+                        nft_table_match_other_device(table, NFT_META_IIFNAME, FILTER_TUNNEL);
                 match_destination_set(rule, families[i],
                         nft_table_prefix_set(FILTER_TUNNEL_ADDRESS, families[i]));
                 rule_end(rule, NF_DROP, "to an address of the tunnel from outside it");
@@ -279,7 +285,7 @@ static void write_guard_questions(NftTable *table) {
                 if (!table->levels[level] || !nft_table_has_groups_at(table, level, &included))
                         continue;
                 rule_begin(rule, chain);
-                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
                 match_flow_start(rule);
                 nft_table_match_groups(table, level, nft_table_group_set(&included, name));
                 rule_end(rule, NF_DROP, "its answer would leave beside the tunnel");

@@ -25,14 +25,14 @@ static void write_mark_ingress(NftTable *table) {
                 "what comes in is answered where it came from");
         if (nft_table_marks_from_uplink(table)) {
                 rule_begin(rule, chain);
-                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
                 match_destination_type_set(rule, SET_FOR_US);
                 set_mark(rule, table->base->mark, table->base->mask);
                 rule_end(rule, NFT_RULE_NO_VERDICT, "came in beside the tunnel");
         }
         if (nft_table_marks_from_tunnel(table)) {
                 rule_begin(rule, chain);
-                match_in_set(rule, NFT_META_IIFNAME, SET_TUNNEL);
+                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_TUNNEL);
                 match_destination_type_set(rule, SET_FOR_US);
                 set_mark(rule, table->base->included, table->base->mask);
                 rule_end(rule, NFT_RULE_NO_VERDICT, "came in by the tunnel");
@@ -64,7 +64,7 @@ static void write_recall(NftTable *table, const char *chain, bool except_from_tu
         for (size_t i = 0; i < n; i++) {
                 rule_begin(rule, chain);
                 if (except_from_tunnel && table->n_of[FILTER_TUNNEL] > 0)
-                        match_outside_set(rule, NFT_META_IIFNAME, SET_TUNNEL);
+                        nft_table_match_other_device(table, NFT_META_IIFNAME, FILTER_TUNNEL);
                 match_flow_mark(rule, marks[i].value, marks[i].mask);
                 set_mark(rule, marks[i].value, marks[i].mask);
                 rule_end(rule, NFT_RULE_NO_VERDICT, "keeps to the way of its flow");
@@ -87,12 +87,12 @@ static void write_mark_flows(NftTable *table) {
                 "flows keep to the way of their first packet");
         if (table->n_of[FILTER_UPLINK] > 0) {
                 rule_begin(rule, chain);
-                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
                 match_flow_start(rule);
                 set_flow_mark(rule, table->base->mark, table->base->mask);
                 rule_end(rule, NFT_RULE_NO_VERDICT, "came in beside the tunnel: answers, too");
                 rule_begin(rule, chain);
-                match_in_set(rule, NFT_META_IIFNAME, SET_UPLINK);
+                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
                 match_flow_original(rule);
                 rule_end(rule, NF_ACCEPT,
                         "forwarded as any packet, into the tunnel; see mark-ingress");
@@ -100,7 +100,7 @@ static void write_mark_flows(NftTable *table) {
         write_recall(table, chain, /* except_from_tunnel= */ true);
         if (table->n_of[FILTER_INTERFACE] > 0) {
                 rule_begin(rule, chain);
-                match_in_set(rule, NFT_META_IIFNAME, SET_INTERFACES);
+                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_INTERFACE);
                 if (nft_table_guards_included(table))
                         match_flow_original(rule); /* open ones follow, or are cut */
                 else

@@ -60,11 +60,12 @@ static void close_set(NftTable *table, struct nftnl_set *set) {
         nftnl_set_free(set);
 }
 
+/* One device needs no set: see nft_table_match_device(). */
 static void write_name_set(
         NftTable *table, FilterKind kind, const char *name, const char *comment) {
         struct nftnl_set *set;
 
-        if (table->n_of[kind] == 0)
+        if (table->n_of[kind] <= 1)
                 return;
         set = open_set(table, name, &type_name, 0, comment);
         for (size_t i = 0; set && i < table->n_filters; i++) {

@@ -125,6 +125,53 @@ bool nft_table_has_groups_at(const NftTable *table, unsigned level, const NftMar
         return false;
 }
 
+static const char *device_set(FilterKind kind) {
+        switch (kind) {
+        case FILTER_TUNNEL:
+                return SET_TUNNEL;
+        case FILTER_UPLINK:
+                return SET_UPLINK;
+        case FILTER_INTERFACE:
+                return SET_INTERFACES;
+        case FILTER_BASE:
+        case FILTER_TUNNEL_ADDRESS:
+        case FILTER_LAN:
+        case FILTER_AROUND:
+        case FILTER_USER:
+        case FILTER_INCLUDED:
+        case _FILTER_KIND_MAX:
+                break;
+        }
+        assert(false);
+        return NULL;
+}
+
+/* Return: the name of the only device of @kind; NULL: there is another. */
+static const char *only_device(const NftTable *table, FilterKind kind) {
+        for (size_t i = 0; table->n_of[kind] == 1 && i < table->n_filters; i++)
+                if (table->filters[i].filter.kind == kind)
+                        return table->filters[i].filter.name;
+        return NULL;
+}
+
+void nft_table_match_device(NftTable *table, uint32_t key, FilterKind kind) {
+        const char *name = only_device(table, kind);
+
+        if (name)
+                match_name(&table->rule, key, name);
+        else
+                match_in_set(&table->rule, key, device_set(kind));
+}
+
+void nft_table_match_other_device(NftTable *table, uint32_t key, FilterKind kind) {
+        const char *name = only_device(table, kind);
+
+        if (name)
+                match_other_name(&table->rule, key, name);
+        else
+                match_outside_set(&table->rule, key, device_set(kind));
+}
+
 const char *nft_table_prefix_set(FilterKind kind, int family) {
         switch (kind) {
         case FILTER_TUNNEL_ADDRESS:

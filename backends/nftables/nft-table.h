@@ -69,6 +69,13 @@ bool nft_table_guards_flows(const NftTable *table);
 /* Whether @group of an earlier table is of none now, and its flows go around still. */
 bool nft_table_is_former(const NftTable *table, const MarkedGroup *group);
 
+/*
+ * The phrases "a device of @kind" and "of none": one device is named, which
+ * costs a packet less than looking into a set.
+ */
+void nft_table_match_device(NftTable *table, uint32_t key, FilterKind kind);
+void nft_table_match_other_device(NftTable *table, uint32_t key, FilterKind kind);
+
 /* Names of sets; each is written and looked up under the same. */
 #define SET_TUNNEL "tunnel"
 #define SET_UPLINK "uplink"

@@ -25,8 +25,9 @@ static void check_listing(const char *fixture) {
 #define EVERY_ITEM                                                                                 \
         lab_name(FILTER_TUNNEL, "tun0"), lab_prefix(FILTER_TUNNEL_ADDRESS, "10.77.2.2"),           \
                 lab_prefix(FILTER_TUNNEL_ADDRESS, "fd77:2::2"), lab_name(FILTER_UPLINK, "up0"),    \
-                lab_prefix(FILTER_LAN, "10.0.0.0/8"), lab_prefix(FILTER_LAN, "192.168.0.0/16"),    \
-                lab_prefix(FILTER_LAN, "fe80::/10"), lab_prefix(FILTER_AROUND, "192.0.2.0/24"),    \
+                lab_name(FILTER_UPLINK, "up1"), lab_prefix(FILTER_LAN, "10.0.0.0/8"),              \
+                lab_prefix(FILTER_LAN, "192.168.0.0/16"), lab_prefix(FILTER_LAN, "fe80::/10"),     \
+                lab_prefix(FILTER_AROUND, "192.0.2.0/24"),                                         \
                 lab_prefix(FILTER_AROUND, "2001:db8::/32"), lab_user(1234),                        \
                 lab_name(FILTER_INTERFACE, "box0")
 
@@ -87,13 +88,15 @@ static void reads_as_in_groups_net_cls_txt(Lab *lab) {
 
 /* Others. */
 
+#define TWO_TUNNELS lab_name(FILTER_TUNNEL, "tun0"), lab_name(FILTER_TUNNEL, "tun1")
+
 static void check_lost(Lab *lab, const char *how) {
         gint64 before = g_get_monotonic_time();
         g_autofree char *said = NULL;
 
-        LAB_WRITE(lab, lab_base(GUARD_BOTH), lab_name(FILTER_TUNNEL, "tun0"));
+        LAB_WRITE(lab, lab_base(GUARD_BOTH), TWO_TUNNELS);
         g_assert_cmpint(lab->backend->interface->resync(lab->backend), ==, 0);
-        g_assert_cmpuint(lab->observed.facts.n, ==, 2);
+        g_assert_cmpuint(lab->observed.facts.n, ==, 3);
 
         said = lab_nft("%s", how);
         lab_wait_for_report(lab);
@@ -104,9 +107,9 @@ static void check_lost(Lab *lab, const char *how) {
                 how, g_get_monotonic_time() - before);
 
         /* And back again, whole. */
-        LAB_WRITE(lab, lab_base(GUARD_BOTH), lab_name(FILTER_TUNNEL, "tun0"));
+        LAB_WRITE(lab, lab_base(GUARD_BOTH), TWO_TUNNELS);
         g_assert_cmpint(lab->backend->interface->resync(lab->backend), ==, 0);
-        g_assert_cmpuint(lab->observed.facts.n, ==, 2);
+        g_assert_cmpuint(lab->observed.facts.n, ==, 3);
 }
 
 static void notices_changes_by_others(Lab *lab) {
