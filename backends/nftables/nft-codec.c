@@ -9,6 +9,7 @@
 
 #include "backends/base/cleanup.h"
 #include "backends/nftables/nft-guard.h"
+#include "backends/nftables/nft-ingress.h"
 #include "backends/nftables/nft-marks.h"
 #include "backends/nftables/nft-message.h"
 #include "backends/nftables/nft-sets.h"
@@ -110,6 +111,7 @@ static void write_table(NftTable *table) {
         nft_batch_add_table(table->batch, NFT_TABLE_COMMENT);
         nft_sets_write(table);
         nft_guard_write(table);
+        nft_ingress_write(table);
         nft_marks_write(table);
 }
 

@@ -148,8 +148,6 @@ static void write_tunnel_sources(NftTable *table, const char *chain) {
                 if (!nft_table_has_prefixes(table, FILTER_TUNNEL_ADDRESS, families[i]))
                         continue;
                 rule_begin(rule, chain);
-                match_other_name(rule, NFT_META_OIFNAME, "lo");
-                nft_table_match_other_device(table, NFT_META_OIFNAME, FILTER_TUNNEL);
                 match_source_set(rule, families[i],
                         nft_table_prefix_set(FILTER_TUNNEL_ADDRESS, families[i]));
                 rule_end(rule, NF_DROP, "from an address of the tunnel beside it");
@@ -190,10 +188,10 @@ static void write_guard_included(NftTable *table) {
 
         nft_table_add_chain(table, chain, "filter", NF_INET_POST_ROUTING, PRIORITY_FILTER,
                 "what must use the tunnel never leaves beside it");
+        write_tunnel_exit(table, chain);
+        write_loopback_exit(table, chain);
         write_unguarded_family(table, chain);
         write_tunnel_sources(table, chain);
-        write_loopback_exit(table, chain);
-        write_tunnel_exit(table, chain);
         if (table->n_of[FILTER_TUNNEL] > 0) {
                 rule_begin(rule, chain);
                 nft_table_match_device(table, NFT_META_IIFNAME, FILTER_TUNNEL);
@@ -225,44 +223,6 @@ static void write_guard_forward(NftTable *table) {
         write_ways_by_destination(table, chain);
         rule_begin(rule, chain);
         rule_end(rule, NF_DROP, "would leave beside the tunnel");
-}
-
-static void write_guard_loopback(NftTable *table, const char *chain) {
-        static const Prefix loopback = { AF_INET, 8, { 127 } };
-        NftRule *rule = &table->rule;
-
-        rule_begin(rule, chain);
-        nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
-        match_destination(rule, &loopback);
-        rule_end(rule, NF_DROP, "to loopback from outside, see route_localnet");
-        rule_begin(rule, chain);
-        nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
-        match_source(rule, &loopback);
-        rule_end(rule, NF_DROP, "from loopback outside, see route_localnet");
-}
-
-static void write_guard_input(NftTable *table) {
-        static const int families[] = { AF_INET, AF_INET6 };
-        static const char *const chain = "guard-input";
-        NftRule *rule = &table->rule;
-
-        if (table->n_of[FILTER_TUNNEL_ADDRESS] == 0 && !nft_table_lets_loopback_out(table))
-                return;
-        nft_table_add_chain(table, chain, "filter", NF_INET_PRE_ROUTING, PRIORITY_RAW,
-                "the tunnel's addresses answer inside it only (CVE-2019-14899)");
-        if (nft_table_lets_loopback_out(table))
-                write_guard_loopback(table, chain);
-        for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
-                if (!nft_table_has_prefixes(table, FILTER_TUNNEL_ADDRESS, families[i]))
-                        continue;
-                rule_begin(rule, chain);
-                match_other_name(rule, NFT_META_IIFNAME, "lo");
-                if (table->n_of[FILTER_TUNNEL] > 0)
-                        nft_table_match_other_device(table, NFT_META_IIFNAME, FILTER_TUNNEL);
-                match_destination_set(rule, families[i],
-                        nft_table_prefix_set(FILTER_TUNNEL_ADDRESS, families[i]));
-                rule_end(rule, NF_DROP, "to an address of the tunnel from outside it");
-        }
 }
 
 /*
@@ -412,7 +372,6 @@ void nft_guard_write(NftTable *table) {
                 write_guard_output(table);
                 write_guard_forward(table);
         }
-        write_guard_input(table);
         write_guard_questions(table);
         write_guard_flows(table);
 }

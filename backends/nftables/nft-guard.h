@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The chains of our table that drop packets. None of them marks one.
+ * The chains of our table that let packets leave or not, and keep questions
+ * from who must not be asked.
  */
 
 #include "backends/nftables/nft-table.h"

@@ -11,35 +11,6 @@
 #include "backends/facts/ours.h"
 
 /*
- * Without conntrack; the mark leads reverse-path filters past the tunnel
- * (kernel.md 4), and with it connections are accepted and answers without a
- * socket are sent. In include mode it leads into the tunnel what came by it.
- */
-static void write_mark_ingress(NftTable *table) {
-        static const char *const chain = "mark-ingress";
-        NftRule *rule = &table->rule;
-
-        if (!nft_table_marks_from_uplink(table) && !nft_table_marks_from_tunnel(table))
-                return;
-        nft_table_add_chain(table, chain, "filter", NF_INET_PRE_ROUTING, PRIORITY_RAW,
-                "what comes in is answered where it came from");
-        if (nft_table_marks_from_uplink(table)) {
-                rule_begin(rule, chain);
-                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
-                match_destination_type_set(rule, SET_FOR_US);
-                set_mark(rule, table->base->mark, table->base->mask);
-                rule_end(rule, NFT_RULE_NO_VERDICT, "came in beside the tunnel");
-        }
-        if (nft_table_marks_from_tunnel(table)) {
-                rule_begin(rule, chain);
-                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_TUNNEL);
-                match_destination_type_set(rule, SET_FOR_US);
-                set_mark(rule, table->base->included, table->base->mask);
-                rule_end(rule, NFT_RULE_NO_VERDICT, "came in by the tunnel");
-        }
-}
-
-/*
  * Gives packets the mark of their flow, for each mark a flow can have. What
  * went around before include mode may have to use the tunnel now.
  */
@@ -94,8 +65,7 @@ static void write_mark_flows(NftTable *table) {
                 rule_begin(rule, chain);
                 nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
                 match_flow_original(rule);
-                rule_end(rule, NF_ACCEPT,
-                        "forwarded as any packet, into the tunnel; see mark-ingress");
+                rule_end(rule, NF_ACCEPT, "forwarded as any packet, into the tunnel; see ingress");
         }
         write_recall(table, chain, /* except_from_tunnel= */ true);
         if (table->n_of[FILTER_INTERFACE] > 0) {
@@ -238,7 +208,6 @@ static void write_masquerade_output(NftTable *table) {
 }
 
 void nft_marks_write(NftTable *table) {
-        write_mark_ingress(table);
         write_mark_flows(table);
         write_mark_output(table);
         write_resolve_output(table);

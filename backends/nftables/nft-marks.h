@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The chains of our table that mark packets, and send those of groups elsewhere.
+ * The chains of our table that mark flows and packets, and send those of groups
+ * elsewhere.
  */
 
 #include "backends/nftables/nft-table.h"

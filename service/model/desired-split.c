@@ -419,7 +419,7 @@ static bool needs_localnet(const DesiredView *view) {
                address_is_set(&view->input.resolvers[0]);
 }
 
-/* What the marks of incoming packets need to be heeded; see mark-ingress in the firewall. */
+/* What the marks of incoming packets need to be heeded; see ingress in the firewall. */
 static int put_sysctls(FactSet *facts, const DesiredView *view) {
         static const SysctlKey keys[] = { SYSCTL_SRC_VALID_MARK, SYSCTL_TCP_FWMARK_ACCEPT,
                 SYSCTL_FWMARK_REFLECT_IPV4, SYSCTL_FWMARK_REFLECT_IPV6 };
