@@ -12,6 +12,8 @@
 #include "service/split/members.h"
 #include "service/split/requests.h"
 
+#define ROUNDS_MAX 8 /* of groups that are removed again and again before they are used */
+
 static bool has_owner(const SplitController *controller, const char *path, const Owner *owner) {
         const Intent *intent = engine_intent(controller->config.engine);
         const SplitGroup *group;
@@ -32,6 +34,16 @@ static bool is_shared(const Request *request, const char *path) {
                 if (other != request && request_has_place(other, path) &&
                         owner_compare(&other->asked.owner, &request->asked.owner) == 0)
                         return true;
+        return false;
+}
+
+static bool has_taken(const Request *request, const char *path) {
+        const GroupPlace *place;
+
+        ARRAY_FOREACH(place, &request->taken) {
+                if (strcmp(place->path, path) == 0)
+                        return true;
+        }
         return false;
 }
 
@@ -108,7 +120,8 @@ static int mark_group(Request *request, const GroupPlace *place) {
         int r;
 
         groups_set(controller, place, /* gone= */ false);
-        if (!has_owner(controller, place->path, owner) && !array_append(&request->taken, place))
+        if (!has_owner(controller, place->path, owner) && !has_taken(request, place->path) &&
+                !array_append(&request->taken, place))
                 return -ENOMEM;
         r = groups_submit(
                 controller, INTENT_ADD_GROUP, place->path, owner, on_group_added, request);
@@ -117,19 +130,32 @@ static int mark_group(Request *request, const GroupPlace *place) {
         return r;
 }
 
-/* Groups that came to be while processes were moved: a child went to another unit. */
-static int mark_late_groups(Request *request, const Array *places) {
+static GroupPlace *find_place(Request *request, const char *path) {
+        GroupPlace *place;
+
+        ARRAY_FOREACH(place, &request->places) {
+                if (strcmp(place->path, path) == 0)
+                        return place;
+        }
+        return NULL;
+}
+
+/* Marks those of @places that are new, or made anew; with @all each of them. */
+static int mark_groups(Request *request, const Array *places, bool all) {
         const GroupPlace *place;
         int r = 0;
 
         ARRAY_FOREACH(place, places) {
                 const GroupPlace *known = groups_find_place(request->controller, place->path);
+                GroupPlace *prepared = find_place(request, place->path);
 
-                if (known && known->id == place->id && request_has_place(request, place->path))
+                if (!all && prepared && known && known->id == place->id)
                         continue;
-                if (!request_has_place(request, place->path) &&
-                        !array_append(&request->places, place))
+                if (!prepared)
+                        prepared = array_append(&request->places, place);
+                if (!prepared)
                         return -ENOMEM;
+                prepared->id = place->id;
                 r = mark_group(request, place);
                 if (r < 0)
                         break;
@@ -167,8 +193,9 @@ static void move(Request *request) {
         if (places.n > 0)
                 (void)snprintf(request->answer.group, sizeof(request->answer.group), "%s",
                         ((const GroupPlace *)array_at(&places, 0))->path);
+        /* A child went to another unit in this moment. */
         if (r >= 0)
-                r = mark_late_groups(request, &places);
+                r = mark_groups(request, &places, /* all= */ false);
         if (r < 0) {
                 request->result =
                         request_refuse_fault(request->asked.process.pid, r, &fault, &request->why);
@@ -213,6 +240,48 @@ static void start_again(Request *request) {
         end(request);
 }
 
+static bool is_any_anew(Request *request, const Array *places) {
+        const GroupPlace *place;
+
+        ARRAY_FOREACH(place, places) {
+                const GroupPlace *prepared = find_place(request, place->path);
+
+                if (!prepared || prepared->id != place->id)
+                        return true;
+        }
+        return false;
+}
+
+/*
+ * A group that is empty may be removed while it is marked: one that ran empty
+ * is by ourselves, a turn later. Makes such groups anew.
+ * Return: 1 they are being marked; 0 all are there, and with those that could
+ * not be marked something else is wrong; negative errno, the result is set.
+ */
+static int mark_again(Request *request) {
+        CLEANUP(array_clear) Array places = ARRAY_INIT(GroupPlace);
+        const SplitProcesses *processes = request->processes;
+        bool is_failed = request->result < 0;
+        Fault fault = { .error = 0 };
+        int r;
+
+        if (request->n_rounds++ >= ROUNDS_MAX)
+                return 0;
+        r = processes->prepare(&request->asked.process, request->asked.children, &places, &fault,
+                processes->userdata);
+        if (r >= 0 && (!is_failed || is_any_anew(request, &places)))
+                r = mark_groups(request, &places, is_failed);
+        if (r < 0) {
+                request->result =
+                        request_refuse_fault(request->asked.process.pid, r, &fault, &request->why);
+                return request->n_waiting > 0;
+        }
+        if (request->n_waiting == 0)
+                return 0;
+        request->result = 0;
+        return 1;
+}
+
 static void on_group_added(int result, const Refusal *why, void *userdata) {
         Request *request = userdata;
 
@@ -227,6 +296,8 @@ static void on_group_added(int result, const Refusal *why, void *userdata) {
                 start_again(request);
                 return;
         }
+        if (!request->is_moved && mark_again(request) > 0)
+                return;
         if (request->result >= 0 && !request->is_moved) {
                 request->is_moved = true;
                 move(request);

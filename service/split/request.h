@@ -25,6 +25,7 @@ struct Request {
         Array pids;                      /* of pid_t: whose sockets are swept */
         Array births;                    /* of uint64_t: groups whose sockets are brought back */
         size_t n_waiting;                /* for the engine */
+        unsigned n_rounds;               /* of groups prepared anew */
         bool is_moved;
         int result;
         Refusal why;

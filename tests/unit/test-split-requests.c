@@ -28,7 +28,7 @@ static void test_marked_first(void) {
         split_world_assert_log(w, "prepare 100 "); /* nobody moved yet */
         g_assert_false(split_world_is_out(w, 100));
         split_world_run(w); /* split_world_free() sees that the mark was there */
-        split_world_assert_log(w, "exclude 100 ");
+        split_world_assert_log(w, "prepare 100 exclude 100 ");
         g_assert_cmpint(end.result, ==, 0);
         g_assert_cmpuint(end.answer.n_moved, ==, 1);
         g_assert_cmpstr(end.answer.group, ==, OURS);
@@ -94,41 +94,136 @@ static void test_alone(void) {
         g_assert_cmpuint(split_controller_count(w->controller), ==, 2);
 }
 
-/* A child that goes to another unit while it is moved. */
-static void test_late_group(void) {
+/* A child that is found when the others are marked. */
+static void test_found_later(void) {
         g_autoptr(SplitWorld) w = world_with_process();
         SplitEnd end;
 
         g_assert_cmpint(
                 split_world_submit(w, 100, BOOT, true, SPLIT_SOCKETS_KEEP, true, &end), ==, 0);
         fake_processes_start(&w->system, 102, 100, ALICE, OTHER_UNIT);
+        split_world_run(w); /* split_world_free() sees that the mark was there */
+        g_assert_cmpuint(end.answer.n_moved, ==, 2);
+        g_assert_true(split_world_is_marked(w, OTHER_OURS));
+        g_assert_nonnull(split_world_wanted_group(w, OTHER_OURS));
+}
+
+/* A child that goes to another unit while it is moved. */
+static void go_elsewhere(const GroupPlace *place, void *userdata) {
+        SplitWorld *w = userdata;
+        FakeProcess *child = fake_processes_find(&w->system, 102);
+
+        (void)g_strlcpy(child->unit, OTHER_UNIT, sizeof(child->unit));
+}
+
+static SplitWorld *world_with_restless_child(void) {
+        SplitWorld *w = world_with_process();
+
+        fake_processes_start(&w->system, 102, 100, ALICE, UNIT);
+        w->system.before_move = go_elsewhere; /* nobody could know that group before */
+        return w;
+}
+
+static void test_late_group(void) {
+        g_autoptr(SplitWorld) w = world_with_restless_child();
+        SplitEnd end;
+
+        g_assert_cmpint(
+                split_world_submit(w, 100, BOOT, true, SPLIT_SOCKETS_KEEP, true, &end), ==, 0);
         split_world_run(w);
         g_assert_cmpuint(end.answer.n_moved, ==, 2);
         g_assert_true(split_world_is_marked(w, OTHER_OURS));
         g_assert_nonnull(split_world_wanted_group(w, OTHER_OURS));
-        w->n_unmarked_moves = 0; /* nobody could know that group before */
 }
 
-static void test_late_mark_fails(void) {
-        g_autoptr(SplitWorld) w = world_with_process();
-        SplitEnd end;
-
-        g_assert_cmpint(
-                split_world_submit(w, 100, BOOT, true, SPLIT_SOCKETS_KEEP, true, &end), ==, 0);
-        fake_processes_start(&w->system, 102, 100, ALICE, OTHER_UNIT);
+static void refuse_mark(SplitWorld *w, uint64_t id) {
         fake_backend_refuse(&w->kernel, OPERATION_ADD,
                 &(Fact){ .kind = FACT_MARKED_GROUP,
-                        .marked_group = { .id = w->system.last_id + 1,
+                        .marked_group = { .id = id,
                                 .level = 3,
                                 .mark = OURS_DEFAULT_MARK,
                                 .mask = OURS_DEFAULT_MARK_MASK,
                                 .resolves = true } },
                 -ENOSPC, "no room for the program", 100);
+}
+
+static void test_late_mark_fails(void) {
+        g_autoptr(SplitWorld) w = world_with_restless_child();
+        SplitEnd end;
+
+        g_assert_cmpint(
+                split_world_submit(w, 100, BOOT, true, SPLIT_SOCKETS_KEEP, true, &end), ==, 0);
+        refuse_mark(w, w->system.last_id + 1);
         split_world_run(w);
         g_assert_cmpint(end.result, ==, -EPERM);
         g_assert_nonnull(strstr(end.why.text, "no room for the program"));
         split_world_assert_untouched(w);
-        w->n_unmarked_moves = 0;
+}
+
+/* Groups that go before they are used */
+
+static void remove_ours(SplitWorld *w, bool is_told) {
+        const GroupPlace place = *fake_processes_find_group(&w->system, OURS);
+
+        fake_processes_remove_group(&w->system, OURS);
+        if (is_told)
+                split_controller_on_group(w->controller, &place, /* gone= */ true);
+}
+
+static void test_goes_before_move(void) {
+        for (int is_told = 0; is_told < 2; is_told++) {
+                g_autoptr(SplitWorld) w = world_with_family();
+                SplitEnd end;
+
+                g_assert_cmpint(
+                        split_world_submit(w, 100, BOOT, true, SPLIT_SOCKETS_KEEP, true, &end), ==,
+                        0);
+                remove_ours(w, is_told);
+                split_world_run(w); /* split_world_free() sees that the mark was there */
+                g_assert_cmpint(end.result, ==, 0);
+                g_assert_cmpuint(end.answer.n_moved, ==, 3);
+                g_assert_true(split_world_is_marked(w, OURS));
+                g_assert_nonnull(split_world_wanted_group(w, OURS));
+                split_world_assert_told(w, "excluded 100 ");
+        }
+}
+
+/* What is gone cannot be marked. */
+static void test_goes_under_mark(void) {
+        g_autoptr(SplitWorld) w = world_with_process();
+        SplitEnd end;
+
+        g_assert_cmpint(
+                split_world_submit(w, 100, BOOT, false, SPLIT_SOCKETS_KEEP, true, &end), ==, 0);
+        refuse_mark(w, fake_processes_find_group(&w->system, OURS)->id);
+        remove_ours(w, /* is_told= */ false);
+        split_world_run(w);
+        g_assert_cmpint(end.result, ==, 0);
+        g_assert_cmpuint(end.n, ==, 1);
+        g_assert_true(split_world_is_marked(w, OURS));
+}
+
+/* Somebody who removes it each time does not keep the service busy for ever. */
+static void test_goes_each_time(void) {
+        g_autoptr(SplitWorld) w = world_with_process();
+        SplitEnd end = { .n = 0 };
+        unsigned n_removed = 0;
+
+        g_assert_cmpint(
+                split_world_submit(w, 100, BOOT, false, SPLIT_SOCKETS_KEEP, true, &end), ==, 0);
+        while (end.n == 0) {
+                if (!split_world_is_out(w, 100)) {
+                        remove_ours(w, /* is_told= */ false);
+                        g_assert_cmpuint(++n_removed, <, 100);
+                }
+                g_assert_cmpint(sd_event_run(w->event, 0), >, 0);
+        }
+        split_world_run(w);
+        g_assert_cmpint(end.result, ==, 0);
+        g_assert_true(split_world_is_out(w, 100));
+        g_assert_true(split_world_is_marked(w, OURS));
+        g_assert_cmpuint(n_removed, >, 1);
+        w->n_unmarked_moves = 0; /* then it is moved first, and marked a turn later */
 }
 
 /* Refusals */
@@ -252,14 +347,7 @@ static void test_mark_fails(void) {
                         split_world_submit(w, 100, BOOT, true, SPLIT_SOCKETS_KEEP, true, &end), ==,
                         0);
                 place = fake_processes_find_group(&w->system, refused ? OTHER_OURS : OURS);
-                fake_backend_refuse(&w->kernel, OPERATION_ADD,
-                        &(Fact){ .kind = FACT_MARKED_GROUP,
-                                .marked_group = { .id = place->id,
-                                        .level = place->level,
-                                        .mark = OURS_DEFAULT_MARK,
-                                        .mask = OURS_DEFAULT_MARK_MASK,
-                                        .resolves = true } },
-                        -ENOSPC, "no room for the program", 100);
+                refuse_mark(w, place->id);
                 split_world_run(w);
                 g_assert_cmpuint(end.n, ==, 1);
                 g_assert_cmpint(end.result, <, 0);
@@ -471,7 +559,11 @@ int main(int argc, char **argv) {
                 { "who-is-out-already-is-no-error", test_out_already },
                 { "children-go-along-each-below-its-own-unit", test_children },
                 { "without-children-those-to-come-alone", test_alone },
+                { "child-found-later-is-marked-first", test_found_later },
                 { "group-that-came-late-is-marked-too", test_late_group },
+                { "group-that-goes-before-the-move-is-made-anew", test_goes_before_move },
+                { "group-that-goes-under-its-mark-is-made-anew", test_goes_under_mark },
+                { "group-that-goes-each-time-ends-the-tries", test_goes_each_time },
                 { "failing-late-mark-leaves-nothing", test_late_mark_fails },
                 { "init-kernel-threads-and-this-service-are-refused", test_never },
                 { "without-a-mechanism-the-reason-is-told", test_no_mechanism },
