@@ -348,6 +348,11 @@ static void take_out_stranger(Cgroup2 *cgroup2, const Process *process, const ch
         process_clear(&stranger);
 }
 
+/* Somebody moved it elsewhere; or it is on its way out, and the kernel did nothing. */
+static int not_there(const Process *process) {
+        return process_is_exiting(process) ? -ESRCH : -EAGAIN;
+}
+
 /* Moves and sees that it was this process and that it is there. Return: 0; -EAGAIN; negative. */
 static int move(Cgroup2 *cgroup2, int group, const char *path, const Process *process) {
         uint64_t id, is_in;
@@ -367,12 +372,12 @@ static int move(Cgroup2 *cgroup2, int group, const char *path, const Process *pr
         r = process_cgroup_id(process, &is_in);
         if (r == 0) {
                 r = cgroup_tree_id(group, &id);
-                return r < 0 ? r : id == is_in ? 0 : -EAGAIN;
+                return r < 0 ? r : id == is_in ? 0 : not_there(process);
         }
         if (r != -EOPNOTSUPP)
                 return r;
         r = read_path(process, now);
-        return r < 0 ? r : strcmp(now, path) == 0 ? 0 : -EAGAIN;
+        return r < 0 ? r : strcmp(now, path) == 0 ? 0 : not_there(process);
 }
 
 /* Whether a group of ours can stand below @base and take its processes. */
@@ -554,7 +559,7 @@ int cgroup2_exclude_tree(Cgroup2 *cgroup2, const Process *process, Cgroup2Kind k
                 int listed;
 
                 array_clear(&refs);
-                listed = process_list_children(process->pid, &refs);
+                listed = process_list_family(process, &refs);
                 if (listed < 0 && listed != -E2BIG)
                         return fail(fault, listed, "cannot list the children of process %d",
                                 process->pid);

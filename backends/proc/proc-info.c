@@ -13,7 +13,10 @@
 #include "backends/proc/proc-file.h"
 
 #define FILE_SIZE_MAX ((size_t)64 * 1024)
-#define PF_KTHREAD UINT64_C(0x00200000) /* include/linux/sched.h */
+/* include/linux/sched.h */
+#define PF_EXITING UINT64_C(0x00000004)
+#define PF_KTHREAD UINT64_C(0x00200000)
+
 #define DELETED " (deleted)"
 
 /* Takes one number and the blanks before it. */
@@ -33,10 +36,12 @@ static bool take_number(const char **text, uint64_t *ret) {
 }
 
 static bool take_pid(const char **text, pid_t *ret) {
+        const char *p = *text;
         uint64_t value;
 
-        if (!take_number(text, &value) || value > INT32_MAX)
+        if (!take_number(&p, &value) || value > INT32_MAX)
                 return false;
+        *text = p;
         *ret = (pid_t)value;
         return true;
 }
@@ -53,6 +58,11 @@ static bool skip_words(const char **text, unsigned n) {
                 *text += length;
         }
         return true;
+}
+
+/* It is negative while the process ends. */
+static bool take_session(const char **text, pid_t *ret) {
+        return take_pid(text, ret) || skip_words(text, 1);
 }
 
 int proc_parse_stat(const char *text, ProcStat *ret) {
@@ -75,12 +85,14 @@ int proc_parse_stat(const char *text, ProcStat *ret) {
                 return -EBADMSG;
         stat.state = text[1];
         text += 2;
-        /* 4 parent, 9 flags, 22 start time; those between may be negative. */
-        if (!take_pid(&text, &stat.parent) || !skip_words(&text, 4) ||
+        /* 4 parent, 6 session, 9 flags, 22 start time; those between may be negative. */
+        if (!take_pid(&text, &stat.parent) || !skip_words(&text, 1) ||
+                !take_session(&text, &stat.session) || !skip_words(&text, 2) ||
                 !take_number(&text, &flags) || !skip_words(&text, 12) ||
                 !take_number(&text, &stat.start_time))
                 return -EBADMSG;
         stat.is_kernel_thread = flags & PF_KTHREAD;
+        stat.is_exiting = flags & PF_EXITING;
         *ret = stat;
         return 0;
 }

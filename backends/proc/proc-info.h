@@ -23,10 +23,12 @@
 
 typedef struct ProcStat {
         pid_t pid;
-        pid_t parent; /* 0: outside of our pid namespace, or none */
+        pid_t parent;  /* 0: outside of our pid namespace, or none */
+        pid_t session; /* 0: the same */
         char comm[PROC_COMM_MAX];
         char state;
         bool is_kernel_thread;
+        bool is_exiting; /* the thread runs nothing of its own any more */
         uint64_t start_time;
 } ProcStat;
 

@@ -207,6 +207,31 @@ int process_cgroup_id(const Process *process, uint64_t *ret) {
         return 0;
 }
 
+static inline void close_dir_p(DIR **directory) {
+        if (*directory)
+                (void)closedir(*directory);
+}
+
+static bool is_thread_exiting(int tasks, const char *thread) {
+        CLEANUP_FD int directory = openat(tasks, thread, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ProcStat stat;
+
+        return directory < 0 || proc_read_stat(directory, &stat) < 0 || stat.is_exiting;
+}
+
+bool process_is_exiting(const Process *process) {
+        CLEANUP(close_dir_p) DIR *tasks = NULL;
+        const struct dirent *entry;
+        char path[40];
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/task", process->pid);
+        tasks = opendir(path);
+        while (tasks && (entry = readdir(tasks)))
+                if (entry->d_name[0] != '.' && !is_thread_exiting(dirfd(tasks), entry->d_name))
+                        return process_check(process) < 0;
+        return true;
+}
+
 int process_open_directory(const Process *process) {
         CLEANUP_FD int directory = proc_open_directory(process->pid);
         int r;
@@ -215,6 +240,20 @@ int process_open_directory(const Process *process) {
                 return directory;
         r = process_check(process);
         return r < 0 ? r : TAKE_FD(directory);
+}
+
+static ProcessRef ref_of(const ProcStat *stat) {
+        return (ProcessRef){ .pid = stat->pid,
+                .parent = stat->parent,
+                .start_time = stat->start_time,
+                .leads_session = stat->session == stat->pid };
+}
+
+static bool is_listed(pid_t pid, const Array *refs, size_t first) {
+        for (size_t i = first; i < refs->n; i++)
+                if (((const ProcessRef *)array_at(refs, i))->pid == pid)
+                        return true;
+        return false;
 }
 
 /* Appends one child unless it is another parent's by now. Return: 1; 0 left out; negative errno. */
@@ -228,9 +267,9 @@ static int append_child(pid_t pid, pid_t parent, Array *refs, size_t first) {
         directory = proc_open_directory(pid);
         if (directory < 0 || proc_read_stat(directory, &stat) < 0)
                 return 0; /* it ended: nothing to find */
-        if (stat.parent != parent || proc_state_is_dead(stat.state))
+        if (stat.parent != parent || proc_state_is_dead(stat.state) || is_listed(pid, refs, first))
                 return 0;
-        ref = (ProcessRef){ .pid = pid, .parent = parent, .start_time = stat.start_time };
+        ref = ref_of(&stat);
         return array_append(refs, &ref) ? 1 : -ENOMEM;
 }
 
@@ -251,11 +290,6 @@ static int append_children_of_thread(
                         return r;
         }
         return 0;
-}
-
-static inline void close_dir_p(DIR **directory) {
-        if (*directory)
-                (void)closedir(*directory);
 }
 
 /* Children belong to the thread that forked them. */
@@ -299,18 +333,106 @@ static int scan_children(pid_t pid, Array *refs, size_t first) {
         return 0;
 }
 
+static int compare_refs(const void *a, const void *b) {
+        pid_t x = ((const ProcessRef *)a)->pid, y = ((const ProcessRef *)b)->pid;
+
+        return (x > y) - (x < y);
+}
+
+/* Sets *ret to the process itself and @refs from @first on, by number. */
+static int sort_family(const ProcessRef *top, const Array *refs, size_t first, Array *ret) {
+        if (!array_append(ret, top))
+                return -ENOMEM;
+        for (size_t i = first; i < refs->n; i++)
+                if (!array_append(ret, array_at(refs, i)))
+                        return -ENOMEM;
+        return array_sort(ret, compare_refs);
+}
+
+static bool has_leader(const Array *family) {
+        const ProcessRef *ref;
+
+        ARRAY_FOREACH(ref, family) {
+                if (ref->leads_session)
+                        return true;
+        }
+        return false;
+}
+
+/* Whether @stat is of somebody who is not in the family, but in a session of theirs. */
+static bool is_lost_child(const ProcStat *stat, const Array *family) {
+        const ProcessRef own = { .pid = stat->pid }, key = { .pid = stat->session };
+        const ProcessRef *leader = array_search(family, &key, compare_refs, NULL);
+
+        return leader && leader->leads_session && leader->start_time <= stat->start_time &&
+               !proc_state_is_dead(stat->state) && !array_search(family, &own, compare_refs, NULL);
+}
+
+/* One look at every process. Return: 0; -E2BIG; negative errno. */
+static int append_lost_children(const ProcessRef *top, Array *refs, size_t first) {
+        CLEANUP(array_clear) Array family = ARRAY_INIT(ProcessRef);
+        CLEANUP(close_dir_p) DIR *proc = NULL;
+        const struct dirent *entry;
+        int r = sort_family(top, refs, first, &family);
+
+        if (r < 0 || !has_leader(&family))
+                return r;
+        proc = opendir("/proc");
+        if (!proc)
+                return -errno;
+        while ((entry = readdir(proc))) {
+                CLEANUP_FD int directory = -1;
+                ProcessRef ref;
+                ProcStat stat;
+
+                if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+                        continue;
+                directory = proc_open_directory((pid_t)atoi(entry->d_name));
+                if (directory < 0 || proc_read_stat(directory, &stat) < 0 ||
+                        !is_lost_child(&stat, &family))
+                        continue;
+                if (refs->n - first >= PROCESS_CHILDREN_MAX)
+                        return -E2BIG;
+                ref = ref_of(&stat);
+                if (!array_append(refs, &ref))
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int append_generation(pid_t pid, Array *refs, size_t first, bool have_files) {
+        return have_files ? append_children(pid, refs, first) : scan_children(pid, refs, first);
+}
+
 int process_list_children(pid_t pid, Array *refs) {
         bool have_files = access("/proc/thread-self/children", R_OK) == 0;
-        size_t first = refs->n;
+        CLEANUP_FD int directory = proc_open_directory(pid);
+        size_t first = refs->n, next = first;
+        ProcStat stat;
+        ProcessRef top;
+        int r;
 
-        for (size_t next = first;; next++) {
-                int r = have_files ? append_children(pid, refs, first)
-                                   : scan_children(pid, refs, first);
-
-                if (r < 0)
-                        return r;
-                if (next >= refs->n)
-                        return 0;
-                pid = ((const ProcessRef *)array_at(refs, next))->pid;
+        if (directory < 0 || proc_read_stat(directory, &stat) < 0)
+                return 0; /* it ended: nothing to find */
+        top = ref_of(&stat);
+        r = append_generation(pid, refs, first, have_files);
+        while (r >= 0) {
+                for (; r >= 0 && next < refs->n; next++)
+                        r = append_generation(((const ProcessRef *)array_at(refs, next))->pid, refs,
+                                first, have_files);
+                if (r >= 0)
+                        r = append_lost_children(&top, refs, first);
+                if (next == refs->n)
+                        break;
         }
+        return r;
+}
+
+int process_list_family(const Process *process, Array *refs) {
+        size_t first = refs->n;
+        int r = process_list_children(process->pid, refs);
+
+        if (process_check(process) < 0)
+                refs->n = first;
+        return r;
 }

@@ -33,6 +33,7 @@ typedef struct Process {
 typedef struct ProcessRef {
         pid_t pid, parent;
         uint64_t start_time;
+        bool leads_session;
 } ProcessRef;
 
 #define PROCESS_NONE                                                                               \
@@ -59,6 +60,13 @@ void process_clear(Process *process);
 /* Return: 0 it runs, so its number is its own; -ESRCH it ended; negative errno. */
 int process_check(const Process *process);
 
+/*
+ * Whether all of its threads are on their way out: it opens and starts nothing
+ * any more, and the kernel moves it nowhere, but it has not ended for
+ * process_check() yet.
+ */
+bool process_is_exiting(const Process *process);
+
 /* The number of its cgroup2 group. Return: 0; -ESRCH; -EOPNOTSUPP before Linux 6.13. */
 int process_cgroup_id(const Process *process, uint64_t *ret);
 
@@ -68,10 +76,15 @@ int process_open_directory(const Process *process);
 /*
  * Appends the children that @pid has now, theirs and so on as ProcessRef,
  * parents before children. Complete only when none of them forks or ends
- * meanwhile: ask again until nothing is new. Those given to another parent
- * because theirs ended are not found.
+ * meanwhile: ask again until nothing is new. One that was given to another
+ * parent because its own ended is found where a process of the family leads
+ * its session: whoever is in it was started from there, setsid(2). Of others
+ * nothing says where they came from.
  *
  * Return: 0; -E2BIG there are more than PROCESS_CHILDREN_MAX, so many are
  * appended; negative errno.
  */
 int process_list_children(pid_t pid, Array *refs);
+
+/* The same of exactly this process: nobody is appended when it has ended. */
+int process_list_family(const Process *process, Array *refs);

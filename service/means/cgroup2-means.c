@@ -146,7 +146,7 @@ static int prepare_children(
         Cgroup2Means *means, const Process *process, Array *places, Array *made) {
         CLEANUP(array_clear) Array refs = ARRAY_INIT(ProcessRef);
         const ProcessRef *ref;
-        int r = process_list_children(process->pid, &refs);
+        int r = process_list_family(process, &refs);
 
         if (r < 0 && r != -E2BIG)
                 return r;
@@ -213,7 +213,7 @@ static int exclude(const SplitProcess *split_process, bool children, Array *pids
 
         listed = append_inside(means, &process, pids, places);
         if (children && listed >= 0)
-                listed = process_list_children(process.pid, &refs);
+                listed = process_list_family(&process, &refs);
         ARRAY_FOREACH(ref, &refs) {
                 CLEANUP(process_clear) Process child = PROCESS_NONE;
 

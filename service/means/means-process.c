@@ -6,6 +6,8 @@
 
 #include "backends/proc/proc-info.h"
 
+#define PASSES_MAX 200 /* over children while they fork */
+
 Process means_process_of(const SplitProcess *process) {
         return (Process){ .pidfd = process->pidfd,
                 .pid = process->pid,
@@ -56,24 +58,40 @@ void means_process_read_executable(
                 ret[0] = '\0';
 }
 
+/* Return: how many were moved; -ENOMEM. */
+static int take_back_each(const Array *refs, MeansReturn take_back, void *mechanism, Array *pids) {
+        const ProcessRef *ref;
+        int n = 0;
+
+        ARRAY_FOREACH(ref, refs) {
+                CLEANUP(process_clear) Process child = PROCESS_NONE;
+
+                if (process_reopen(ref, &child) < 0 || take_back(mechanism, &child, NULL) <= 0)
+                        continue;
+                if (!array_append(pids, &child.pid))
+                        return -ENOMEM;
+                n++;
+        }
+        return n;
+}
+
 int means_process_include(const SplitProcess *split_process, bool children, MeansReturn take_back,
         void *mechanism, Array *pids, Fault *fault) {
         CLEANUP(array_clear) Array refs = ARRAY_INIT(ProcessRef);
         const Process process = means_process_of(split_process);
-        const ProcessRef *ref;
-        int r;
+        int r, n = children;
 
         if (children)
-                (void)process_list_children(process.pid, &refs);
+                (void)process_list_family(&process, &refs); /* while it is there for sure */
         r = take_back(mechanism, &process, fault);
         if (r > 0 && !array_append(pids, &process.pid))
                 return -ENOMEM;
-        ARRAY_FOREACH(ref, &refs) {
-                CLEANUP(process_clear) Process child = PROCESS_NONE;
-
-                if (process_reopen(ref, &child) >= 0 && take_back(mechanism, &child, NULL) > 0 &&
-                        !array_append(pids, &child.pid))
-                        return -ENOMEM;
+        for (unsigned i = 0; i < PASSES_MAX && n > 0; i++) {
+                n = take_back_each(&refs, take_back, mechanism, pids);
+                if (n < 0)
+                        return n;
+                refs.n = 0;
+                (void)process_list_family(&process, &refs);
         }
         return r;
 }

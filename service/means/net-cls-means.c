@@ -79,7 +79,7 @@ static int exclude_children(NetClsMeans *means, const Process *process, Array *p
         CLEANUP(array_clear) Array refs = ARRAY_INIT(ProcessRef);
         const ProcessRef *ref;
         int error = 0, n = 0;
-        int r = process_list_children(process->pid, &refs);
+        int r = process_list_family(process, &refs);
 
         if (r < 0 && r != -E2BIG && r != -ESRCH)
                 return r;

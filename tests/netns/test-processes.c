@@ -215,6 +215,61 @@ static void test_lists_children_parents_first(Fixture *fixture) {
         g_assert_cmpuint(refs.n, ==, 0);
 }
 
+typedef struct Loss {
+        bool leads_session;
+        int told[2]; /* the number of the grandchild, when its parent has ended */
+        int held[2]; /* it ends when the test closes this */
+} Loss;
+
+static void lose_grandchild(void *userdata) {
+        const Loss *loss = userdata;
+        pid_t child, lost = 0;
+        int numbers[2];
+        char byte;
+
+        (void)close(loss->held[1]);
+        if (loss->leads_session)
+                g_assert_cmpint(setsid(), >, 0);
+        g_assert_cmpint(pipe2(numbers, O_CLOEXEC), ==, 0);
+        child = fork();
+        if (child == 0) {
+                lost = fork();
+                if (lost == 0)
+                        _exit((int)read(loss->held[0], &byte, 1));
+                (void)write(numbers[1], &lost, sizeof(lost));
+                _exit(0);
+        }
+        g_assert_cmpint(read(numbers[0], &lost, sizeof(lost)), ==, sizeof(lost));
+        g_assert_cmpint(waitpid(child, NULL, 0), ==, child);
+        g_assert_cmpint(write(loss->told[1], &lost, sizeof(lost)), ==, sizeof(lost));
+}
+
+/* Nothing says where it came from but the session that was made for it and others. */
+static void test_lists_lost_ones_by_their_session(Fixture *fixture) {
+        for (int leads = 0; leads < 2; leads++) {
+                CLEANUP(array_clear) Array refs = ARRAY_INIT(ProcessRef);
+                Loss loss = { .leads_session = leads };
+                pid_t pid, lost;
+
+                g_assert_cmpint(pipe2(loss.told, O_CLOEXEC), ==, 0);
+                g_assert_cmpint(pipe2(loss.held, O_CLOEXEC), ==, 0);
+                pid = fixture_child(fixture, NULL, lose_grandchild, &loss);
+                g_assert_cmpint(read(loss.told[0], &lost, sizeof(lost)), ==, sizeof(lost));
+                g_assert_cmpint(process_list_children(pid, &refs), ==, 0);
+                g_assert_cmpuint(refs.n, ==, leads ? 1 : 0);
+                if (leads) {
+                        const ProcessRef *ref = array_at(&refs, 0);
+
+                        g_assert_cmpint(ref->pid, ==, lost);
+                        g_assert_cmpint(ref->parent, !=, pid);
+                }
+                for (int i = 0; i < 2; i++) {
+                        (void)close(loss.told[i]);
+                        (void)close(loss.held[i]);
+                }
+        }
+}
+
 static void test_knows_its_group_without_proc(Fixture *fixture) {
         g_autofree char *unit = fixture_group(fixture, "unit");
         pid_t pid = fixture_child(fixture, unit, NULL, NULL);
@@ -241,6 +296,8 @@ int main(int argc, char **argv) {
                 test_refuses_a_process_outside_of_our_pid_namespace);
         fixture_test_add(
                 "/process/lists-children-parents-first", test_lists_children_parents_first);
+        fixture_test_add("/process/lists-lost-children-by-their-session",
+                test_lists_lost_ones_by_their_session);
         fixture_test_add(
                 "/process/knows-its-group-without-proc", test_knows_its_group_without_proc);
         return g_test_run();

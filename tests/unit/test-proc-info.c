@@ -15,13 +15,14 @@ static void test_reads_stat(void) {
         static const struct {
                 const char *comm;
                 unsigned flags;
-                bool is_kernel_thread;
+                bool is_kernel_thread, is_exiting;
         } cases[] = {
                 { "cat", 4194304, false },
                 { "a) R 1 (b", 4194304, false }, /* a name that looks like the rest */
                 { "", 0, false },
                 { "two\nlines ) ", 0, false },
                 { "kworker/0:1", 69238880, true },
+                { "ending", 4194308, .is_exiting = true },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -35,8 +36,21 @@ static void test_reads_stat(void) {
                 g_assert_cmpint(stat.state, ==, 'S');
                 g_assert_cmpstr(stat.comm, ==, cases[i].comm);
                 g_assert_cmpuint(stat.start_time, ==, 4711);
+                g_assert_cmpint(stat.session, ==, 5);
                 g_assert_cmpint(stat.is_kernel_thread, ==, cases[i].is_kernel_thread);
+                g_assert_cmpint(stat.is_exiting, ==, cases[i].is_exiting);
         }
+}
+
+/* The kernel says −1 while a process is let go of. */
+static void test_no_session(void) {
+        ProcStat stat;
+
+        g_assert_cmpint(
+                proc_parse_stat("42 (a) X 0 -1 -1 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 4711", &stat), ==,
+                0);
+        g_assert_cmpint(stat.session, ==, 0);
+        g_assert_cmpuint(stat.start_time, ==, 4711);
 }
 
 static void test_refuses_malformed_stat(void) {
@@ -179,6 +193,7 @@ static void test_survives_any_text(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/proc-info/reads-stat", test_reads_stat);
+        g_test_add_func("/proc-info/ending-process-has-no-session", test_no_session);
         g_test_add_func("/proc-info/refuses-malformed-stat", test_refuses_malformed_stat);
         g_test_add_func("/proc-info/reads-users", test_reads_users);
         g_test_add_func("/proc-info/reads-groups", test_reads_groups);
