@@ -203,8 +203,7 @@ static void move(Request *request) {
         }
         /* How many children there are is known only now. */
         if (request->asked.children &&
-                members_are_more_than(request->controller, request->asked.process.uid,
-                        SPLIT_PROCESSES_PER_USER_MAX)) {
+                !requests_leave_room(request->controller, request->asked.process.uid, 0)) {
                 request->result = members_refuse_more(request->asked.process.uid, &request->why);
                 return;
         }

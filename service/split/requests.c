@@ -31,9 +31,26 @@ int split_controller_check_process(
         return 0;
 }
 
+/* Those that are in no group yet. */
+static size_t count_coming(const SplitController *controller, uid_t uid) {
+        size_t n = 0;
+
+        for (const Request *request = controller->requests; request; request = request->next)
+                n += request->is_exclude && !request->is_moved && request->asked.process.pid > 0 &&
+                     request->asked.process.uid == uid;
+        return n;
+}
+
+bool requests_leave_room(const SplitController *controller, uid_t uid, size_t n_more) {
+        size_t n = count_coming(controller, uid) + n_more;
+
+        return n <= SPLIT_PROCESSES_PER_USER_MAX &&
+               !members_are_more_than(controller, uid, SPLIT_PROCESSES_PER_USER_MAX - n);
+}
+
 int split_controller_check_room(
         const SplitController *controller, const SplitProcess *process, Refusal *why) {
-        if (members_are_more_than(controller, process->uid, SPLIT_PROCESSES_PER_USER_MAX - 1))
+        if (!requests_leave_room(controller, process->uid, 1))
                 return members_refuse_more(process->uid, why);
         return 0;
 }

@@ -143,6 +143,33 @@ static void test_limit(void) {
         g_assert_cmpint(split_world_exclude(w, 200, BOOT, &end), ==, 0);
 }
 
+/* Calls that are not answered yet: none of them is in a group. */
+static void test_limit_counts_calls(void) {
+        g_autoptr(SplitWorld) w = split_world_new();
+        SplitEnd ends[3];
+
+        fake_processes_start(&w->system, 100, 1, ALICE, UNIT);
+        g_assert_cmpint(split_world_exclude(w, 100, BOOT, &ends[0]), ==, 0);
+        for (int i = 2; i < SPLIT_PROCESSES_PER_USER_MAX; i++)
+                fake_processes_start(&w->system, 10000 + i, 100, ALICE, UNIT);
+        for (int i = 0; i < 3; i++)
+                fake_processes_start(&w->system, 200 + i, 1, i == 2 ? BOB : ALICE, UNIT);
+        for (int i = 0; i < 3; i++) {
+                Owner owner = split_world_owner(i == 2 ? BOB : ALICE, "");
+
+                g_assert_cmpint(split_world_submit(w, 200 + i, owner, false, SPLIT_SOCKETS_KEEP,
+                                        true, &ends[i]),
+                        ==, i == 1 ? -EPERM : 0);
+        }
+        split_world_run(w);
+        g_assert_cmpint(ends[0].result, ==, 0);
+        g_assert_cmpint(ends[2].result, ==, 0);
+        g_assert_true(split_world_is_out(w, 200));
+        g_assert_false(split_world_is_out(w, 201));
+        g_assert_cmpuint(
+                split_controller_count(w->controller), ==, SPLIT_PROCESSES_PER_USER_MAX + 1);
+}
+
 int main(int argc, char **argv) {
         static const struct {
                 const char *path;
@@ -153,6 +180,7 @@ int main(int argc, char **argv) {
                 { "failing-clear-says-who", test_clear_fails },
                 { "list-visits-each-process-once", test_list },
                 { "processes-are-limited-by-user", test_limit },
+                { "limit-counts-calls-that-are-under-way", test_limit_counts_calls },
         };
 
         g_test_init(&argc, &argv, NULL);
