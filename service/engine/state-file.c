@@ -72,13 +72,32 @@ static int write_all(int fd, const char *buffer, size_t size) {
         return 0;
 }
 
+/* What happened to the names in the directory of @path outlives a power cut. */
+static int sync_directory(const char *path) {
+        const char *slash = strrchr(path, '/');
+        CLEANUP_FREE char *directory =
+                slash > path ? strndup(path, (size_t)(slash - path)) : strdup(slash ? "/" : ".");
+        CLEANUP_FD int fd = -1;
+
+        if (!directory)
+                return -ENOMEM;
+        fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static int remove_file(const char *path) {
+        if (unlink(path) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return sync_directory(path);
+}
+
 int state_file_write(const char *path, const Intent *intent) {
         CLEANUP_FREE char *text = NULL, *temporary = NULL;
         CLEANUP_FD int fd = -1;
         int r;
 
         if (intent_is_empty(intent))
-                return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+                return remove_file(path);
 
         if (asprintf(&temporary, "%s.new", path) < 0)
                 return -ENOMEM;
@@ -90,10 +109,12 @@ int state_file_write(const char *path, const Intent *intent) {
         if (fd < 0)
                 return -errno;
         r = write_all(fd, text, strlen(text));
+        if (r >= 0 && fsync(fd) < 0) /* before it has the name: else that may come back empty */
+                r = -errno;
         if (r < 0 || rename(temporary, path) < 0) {
                 r = r < 0 ? r : -errno;
                 (void)unlink(temporary); /* half a file is of no use */
                 return r;
         }
-        return 0;
+        return sync_directory(path);
 }

@@ -2,7 +2,9 @@
 #pragma once
 
 /*
- * The saved intent: read whole, written atomically (new file, then rename).
+ * The saved intent: read whole, written atomically (new file, then rename), and
+ * on the disk when that returns. In a tmpfs that costs nothing; on a disk who
+ * calls waits for it.
  */
 
 #include <stddef.h>
@@ -14,5 +16,6 @@
 /* Return: 1 read; 0 there is none; -EBADMSG not one of ours; other negative errno. */
 int state_file_read(const char *path, Intent *ret);
 
-/* An empty intent removes the file. Return: 0; negative errno, the old file stands. */
+/* An empty intent removes the file. Return: 0; negative errno, the old file stands, or
+ * the new one until a power cut. */
 int state_file_write(const char *path, const Intent *intent);
