@@ -54,6 +54,9 @@ typedef enum Label {
         LABEL_MAPPED,
         LABEL_RESOLVER,
         LABEL_TURN,
+        LABEL_LONELY4, /* there is no resolver of the family */
+        LABEL_LONELY6,
+        LABEL_REFUSE,
         LABEL_CHECK,
         LABEL_COMPARE,
         _LABEL_MAX,
@@ -216,14 +219,42 @@ static void append_is_question(Assembler *as, const BpfProgramParameters *p) {
         jump_if_imm(as, BPF_JNE, R7, p->mark & p->mask, LABEL_ACCEPT);
 }
 
-/* R9 = the resolver for the family at FP - 8. */
-static void append_find_resolver(Assembler *as, const BpfProgramParameters *p) {
+/* R9 = the resolver for the family at FP - 8; goes to @lonely without. */
+static void append_find_resolver(Assembler *as, const BpfProgramParameters *p, Label lonely) {
         load_map(as, R1, p->resolver_map);
         emit(as, MOV(R2, FP));
         emit(as, ADD_IMM(R2, -8));
         emit(as, CALL(BPF_FUNC_map_lookup_elem));
-        jump_if_null(as, R0, LABEL_ACCEPT);
+        jump_if_null(as, R0, lonely);
         emit(as, MOV(R9, R0));
+}
+
+/* 127.0.0.0/8, and 0.0.0.0, which means the same. */
+static void append_refuse_loopback4(Assembler *as, size_t field) {
+        place(as, LABEL_LONELY4);
+        emit(as, LOAD(BPF_W, R1, CTX, field));
+        emit(as, AND32_IMM(R1, htonl(0xff000000)));
+        jump_if_imm(as, BPF_JEQ, R1, 0, LABEL_REFUSE);
+        jump_if_imm(as, BPF_JNE, R1, htonl(0x7f000000), LABEL_ACCEPT);
+        jump_always(as, LABEL_REFUSE);
+}
+
+/* ::1, and ::, which means the same. */
+static void append_refuse_loopback6(Assembler *as) {
+        place(as, LABEL_LONELY6);
+        for (size_t i = 0; i < 3; i++) {
+                emit(as, LOAD(BPF_W, R1, CTX, CTX_IP6(i)));
+                jump_if_imm(as, BPF_JNE, R1, 0, LABEL_ACCEPT);
+        }
+        emit(as, LOAD(BPF_W, R1, CTX, CTX_IP6(3)));
+        jump_if_imm(as, BPF_JEQ, R1, 0, LABEL_REFUSE);
+        jump_if_imm(as, BPF_JNE, R1, htonl(1), LABEL_ACCEPT);
+        jump_always(as, LABEL_REFUSE);
+}
+
+static void append_refusal(Assembler *as) {
+        place(as, LABEL_REFUSE);
+        leave(as, 0); /* EPERM */
 }
 
 /* R0 = what is noted on the socket. */
@@ -252,7 +283,7 @@ static void append_note_mapped_prefix(Assembler *as) {
  */
 static void append_turn_ipv4(Assembler *as, const BpfProgramParameters *p, size_t field) {
         emit(as, STORE_IMM(BPF_W, FP, -8, AF_INET));
-        append_find_resolver(as, p);
+        append_find_resolver(as, p, p->confined ? LABEL_LONELY4 : LABEL_ACCEPT);
         emit(as, LOAD(BPF_W, R7, CTX, field));
         emit(as, LOAD(BPF_W, R8, R9, 0));
         jump_if_reg(as, BPF_JEQ, R7, R8, LABEL_ACCEPT);
@@ -265,7 +296,7 @@ static void append_turn_ipv4(Assembler *as, const BpfProgramParameters *p, size_
 
 static void append_turn_ipv6(Assembler *as, const BpfProgramParameters *p) {
         emit(as, STORE_IMM(BPF_W, FP, -8, AF_INET6));
-        append_find_resolver(as, p);
+        append_find_resolver(as, p, p->confined ? LABEL_LONELY6 : LABEL_ACCEPT);
         for (size_t i = 0; i < 4; i++) {
                 emit(as, LOAD(BPF_W, R7, CTX, CTX_IP6(i)));
                 emit(as, LOAD(BPF_W, R8, R9, 4 * i));
@@ -286,6 +317,11 @@ static void append_turn_ipv6(Assembler *as, const BpfProgramParameters *p) {
 static void build_ask4(Assembler *as, const BpfProgramParameters *p) {
         append_is_question(as, p);
         append_turn_ipv4(as, p, CTX_FIELD(user_ip4));
+        if (!p->confined)
+                return;
+        jump_always(as, LABEL_ACCEPT);
+        append_refuse_loopback4(as, CTX_FIELD(user_ip4));
+        append_refusal(as);
 }
 
 static void build_ask6(Assembler *as, const BpfProgramParameters *p) {
@@ -301,6 +337,12 @@ static void build_ask6(Assembler *as, const BpfProgramParameters *p) {
         jump_always(as, LABEL_ACCEPT);
         place(as, LABEL_MAPPED);
         append_turn_ipv4(as, p, CTX_IP6(3));
+        if (!p->confined)
+                return;
+        jump_always(as, LABEL_ACCEPT);
+        append_refuse_loopback4(as, CTX_IP6(3));
+        append_refuse_loopback6(as);
+        append_refusal(as);
 }
 
 static void append_is_answer(Assembler *as, const BpfProgramParameters *p) {
@@ -331,15 +373,7 @@ static void build_answer6(Assembler *as, const BpfProgramParameters *p) {
         }
 }
 
-/*
- * Without a resolver of any family questions are left alone, so this is too.
- * The path needs no NUL where the address ends with it (unix(7)).
- */
-static void build_unix(Assembler *as, const BpfProgramParameters *p) {
-        static const char path[] = UNIX_PATH;
-        _Static_assert(sizeof(path) % 8 == 0, "the path is compared in words of 64 bits");
-        const int buffer = -8 - (int)sizeof(path);
-
+static void append_check_any_resolver(Assembler *as, const BpfProgramParameters *p) {
         emit(as, STORE_IMM(BPF_W, FP, -8, AF_INET));
         load_map(as, R1, p->resolver_map);
         emit(as, MOV(R2, FP));
@@ -347,9 +381,21 @@ static void build_unix(Assembler *as, const BpfProgramParameters *p) {
         emit(as, CALL(BPF_FUNC_map_lookup_elem));
         jump(as, INSN(BPF_JMP | BPF_JNE | BPF_K, R0, 0, 0, 0), LABEL_CHECK);
         emit(as, STORE_IMM(BPF_W, FP, -8, AF_INET6));
-        append_find_resolver(as, p);
-
+        append_find_resolver(as, p, LABEL_ACCEPT);
         place(as, LABEL_CHECK);
+}
+
+/*
+ * Without a resolver of any family questions are left alone, so this is too, but
+ * for those who are confined. The path needs no NUL where the address ends with it (unix(7)).
+ */
+static void build_unix(Assembler *as, const BpfProgramParameters *p) {
+        static const char path[] = UNIX_PATH;
+        _Static_assert(sizeof(path) % 8 == 0, "the path is compared in words of 64 bits");
+        const int buffer = -8 - (int)sizeof(path);
+
+        if (!p->confined)
+                append_check_any_resolver(as, p);
         emit(as, MOV(R1, CTX));
         emit(as, CALL_KERNEL(p->unix_layout.cast_function_id));
         emit(as, LOAD(BPF_W, R7, R0, p->unix_layout.length_offset));

@@ -17,9 +17,10 @@
  *    to the resolver of its family and note on the socket whom it asked;
  *    recvmsg4/6 and getpeername4/6 put that address back. Only sockets with the
  *    group's mark are touched, so a nested group with another mark keeps its
- *    questions;
+ *    questions. Of a group that is confined one to a loopback address is refused
+ *    where its family has no resolver: who listens there asks by any link;
  *  - connect_unix refuses systemd-resolved's varlink socket, so that nss-resolve
- *    gives way to plain DNS.
+ *    gives way to plain DNS: while there is a resolver, or the group is confined.
  */
 
 #include <stdbool.h>
@@ -77,6 +78,7 @@ typedef struct BpfProgramParameters {
         uint32_t mark;
         uint32_t mask;
         bool resolves;
+        bool confined; /* see MarkedGroup */
 
         /*
          * Writes only where no bit of the mask is set. For kernels that run an

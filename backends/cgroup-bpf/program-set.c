@@ -145,6 +145,7 @@ int program_set_load(const MarkedGroup *group, bool only_unmarked, const Program
                 .mark = group->mark,
                 .mask = group->mask,
                 .resolves = group->resolves,
+                .confined = group->confined,
                 .only_unmarked = only_unmarked,
                 .resolver_map = maps->resolver,
                 .asked_map = maps->asked,
@@ -157,6 +158,7 @@ int program_set_load(const MarkedGroup *group, bool only_unmarked, const Program
         set->mark = group->mark;
         set->mask = group->mask;
         set->resolves = group->resolves;
+        set->confined = group->confined;
         for (BpfHook hook = 0; hook < _BPF_HOOK_MAX; hook++)
                 set->programs[hook] = -1;
 
@@ -184,5 +186,5 @@ ProgramSet *program_set_free(ProgramSet *set) {
 
 bool program_set_fits(const ProgramSet *set, const MarkedGroup *group) {
         return set->mark == group->mark && set->mask == group->mask &&
-               set->resolves == group->resolves;
+               set->resolves == group->resolves && set->confined == group->confined;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Programs loaded into the kernel: one set for each (mark, mask, resolves).
+ * Programs loaded into the kernel: one set for each (mark, mask, resolves, confined).
  *
  * A set serves any number of groups. Freeing it closes file descriptors; what
  * is attached stays.
@@ -30,7 +30,7 @@ typedef struct ProgramMaps {
 typedef struct ProgramSet {
         uint32_t mark;
         uint32_t mask;
-        bool resolves;
+        bool resolves, confined;
         unsigned n_groups;           /* of the caller, who frees the set with its last group */
         int programs[_BPF_HOOK_MAX]; /* -1: none at this hook */
 } ProgramSet;

@@ -120,10 +120,11 @@ const char *fact_format(const Fact *fact, char text[static FACT_TEXT_MAX]) {
                 (void)snprintf(text, FACT_TEXT_MAX, "rule %s", rule_format(&fact->rule, part));
                 break;
         case FACT_MARKED_GROUP:
-                (void)snprintf(text, FACT_TEXT_MAX, "group %llu level %u mark 0x%x/0x%x%s",
+                (void)snprintf(text, FACT_TEXT_MAX, "group %llu level %u mark 0x%x/0x%x%s%s",
                         (unsigned long long)fact->marked_group.id, fact->marked_group.level,
                         fact->marked_group.mark, fact->marked_group.mask,
-                        fact->marked_group.resolves ? " resolves" : "");
+                        fact->marked_group.resolves ? " resolves" : "",
+                        fact->marked_group.confined ? " confined" : "");
                 break;
         case FACT_RESOLVER:
                 (void)snprintf(text, FACT_TEXT_MAX, "resolver %s",

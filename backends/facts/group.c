@@ -19,6 +19,7 @@ int marked_group_compare_value(const MarkedGroup *a, const MarkedGroup *b) {
         COMPARE(a->mark, b->mark);
         COMPARE(a->mask, b->mask);
         COMPARE(a->resolves, b->resolves);
+        COMPARE(a->confined, b->confined);
         return 0;
 }
 

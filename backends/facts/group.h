@@ -21,6 +21,8 @@ typedef struct MarkedGroup {
         uint32_t mark;  /* these bits … */
         uint32_t mask;  /* … of those of the socket's mark */
         bool resolves;  /* questions to port 53 go to the resolver of the family instead */
+        bool confined;  /* with `resolves`: where there is none, those to resolvers of this
+                         * machine, which ask by any link, are refused */
 } MarkedGroup;
 
 /* Where the questions of groups that resolve go; at most one of a family. */

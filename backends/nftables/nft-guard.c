@@ -8,6 +8,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "backends/base/cleanup.h"
+#include "backends/facts/ours.h"
 
 /* What both nft_table_guards say first. */
 static void write_unguarded_family(NftTable *table, const char *chain) {
@@ -252,6 +253,53 @@ static void write_guard_questions(NftTable *table) {
         }
 }
 
+static void end_guard_names(NftRule *rule, uint8_t protocol) {
+        match_destination_type_set(rule, SET_FOR_US);
+        match_protocol(rule, protocol);
+        match_destination_port(rule, 53);
+        rule_end(rule, NF_DROP, "its name would leave beside the tunnel");
+}
+
+/* By the flow of another a question has no mark. */
+static void write_guard_names_of_groups(NftTable *table, const char *chain, uint8_t protocol) {
+        const NftMark included = { table->base->included, table->base->mask };
+        uint32_t settled = ours_settled_mark(table->base->mark, table->base->mask);
+        NftRule *rule = &table->rule;
+        char name[NFT_SET_NAME_MAX];
+
+        for (unsigned level = 0; level < NFT_LEVELS; level++) {
+                if (!table->levels[level] || !nft_table_has_groups_at(table, level, &included))
+                        continue;
+                rule_begin(rule, chain);
+                if (settled)
+                        match_other_mark(rule, settled, table->base->mask);
+                nft_table_match_groups(table, level, nft_table_group_set(&included, name));
+                end_guard_names(rule, protocol);
+        }
+}
+
+/*
+ * A resolver of this machine asks by any link, for whoever asked it. What goes
+ * to the tunnel's resolver instead was redirected before: see resolve-output
+ * and backends/cgroup-bpf.
+ */
+static void write_guard_names(NftTable *table) {
+        static const uint8_t protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
+        static const char *const chain = "guard-names";
+        NftRule *rule = &table->rule;
+
+        if (!nft_table_guards_included(table))
+                return;
+        nft_table_add_chain(table, chain, "filter", NF_INET_LOCAL_OUT, PRIORITY_FILTER,
+                "what must use the tunnel asks no resolver that uses others");
+        for (size_t i = 0; i < ARRAY_LENGTH(protocols); i++) {
+                rule_begin(rule, chain);
+                match_mark(rule, table->base->included, table->base->mask);
+                end_guard_names(rule, protocols[i]);
+                write_guard_names_of_groups(table, chain, protocols[i]);
+        }
+}
+
 static void write_flows_of_around(NftTable *table) {
         const NftMark around = { table->base->mark, table->base->mask };
         NftRule *rule = &table->rule;
@@ -373,5 +421,6 @@ void nft_guard_write(NftTable *table) {
                 write_guard_forward(table);
         }
         write_guard_questions(table);
+        write_guard_names(table);
         write_guard_flows(table);
 }

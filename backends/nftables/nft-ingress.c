@@ -11,16 +11,18 @@
 
 #define CHAIN "ingress"
 
-static void write_guard_loopback(NftTable *table) {
+static void write_guard_loopback(NftTable *table, FilterKind exit) {
         static const Prefix loopback = { AF_INET, 8, { 127 } };
         NftRule *rule = &table->rule;
 
+        if (exit != nft_table_exit(table) || !nft_table_lets_loopback_out(table))
+                return;
         rule_begin(rule, CHAIN);
-        nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
+        nft_table_match_device(table, NFT_META_IIFNAME, exit);
         match_destination(rule, &loopback);
         rule_end(rule, NF_DROP, "to loopback from outside, see route_localnet");
         rule_begin(rule, CHAIN);
-        nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
+        nft_table_match_device(table, NFT_META_IIFNAME, exit);
         match_source(rule, &loopback);
         rule_end(rule, NF_DROP, "from loopback outside, see route_localnet");
 }
@@ -85,9 +87,9 @@ void nft_ingress_write(NftTable *table) {
         nft_table_add_chain(table, CHAIN, "filter", NF_INET_PRE_ROUTING, PRIORITY_RAW,
                 "the tunnel's addresses answer inside it only (CVE-2019-14899), all else where it "
                 "was asked");
+        write_guard_loopback(table, FILTER_TUNNEL);
         write_from_inside(table);
         write_guard_addresses(table);
-        if (nft_table_lets_loopback_out(table))
-                write_guard_loopback(table);
+        write_guard_loopback(table, FILTER_UPLINK);
         write_mark_from_uplink(table);
 }

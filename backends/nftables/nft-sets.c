@@ -265,7 +265,7 @@ static void write_for_us(NftTable *table) {
         static const uint32_t types[] = { RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST };
         struct nftnl_set *set;
 
-        if (!nft_table_marks_from_uplink(table) && !nft_table_marks_from_tunnel(table) &&
+        if (!nft_table_marks_from_uplink(table) && !nft_table_guards_included(table) &&
                 !nft_table_guards_flows(table))
                 return;
         set = open_set(table, SET_FOR_US, &type_address_type, NFT_SET_CONSTANT,

@@ -101,9 +101,13 @@ bool nft_table_marks_from_tunnel(const NftTable *table) {
                table->n_of[FILTER_INTERFACE] == 0;
 }
 
+FilterKind nft_table_exit(const NftTable *table) {
+        return nft_table_guards_included(table) ? FILTER_TUNNEL : FILTER_UPLINK;
+}
+
 /* Where resolve-output sends questions of loopback addresses out, route_localnet lets others in. */
 bool nft_table_lets_loopback_out(const NftTable *table) {
-        return table->n_of[FILTER_UPLINK] > 0 && table->n_resolvers > 0 &&
+        return table->n_of[nft_table_exit(table)] > 0 && table->n_resolvers > 0 &&
                table->resolvers[0].resolver.address.family == AF_INET; /* sorted */
 }
 

@@ -60,6 +60,9 @@ bool nft_table_marks_from_uplink(const NftTable *table);
 bool nft_table_marks_from_tunnel(const NftTable *table);
 bool nft_table_lets_loopback_out(const NftTable *table);
 
+/* The devices by which groups leave. */
+FilterKind nft_table_exit(const NftTable *table);
+
 /* Whether groups of @mark stand at @level; NULL: groups that resolve. */
 bool nft_table_has_groups_at(const NftTable *table, unsigned level, const NftMark *mark);
 

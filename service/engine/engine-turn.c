@@ -54,6 +54,8 @@ void engine_find_conflicts(Engine *engine, uint32_t *mask) {
                         conflicts_put_instance(engine->other_instance, &found) < 0) ||
                 conflicts_find(&engine->reconciler.observed, &engine->ours,
                         engine->intent.tunnel.device, &found) < 0 ||
+                (desired_refuses_names(&engine->view) &&
+                        conflicts_put_no_resolver(engine->intent.tunnel.device, &found) < 0) ||
                 array_sort(&found, conflict_compare) < 0)
                 return; /* without memory the old list stands */
 

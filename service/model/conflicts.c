@@ -159,3 +159,10 @@ int conflicts_find(
         }
         return check_other_vpns(observed, ours, tunnel_device, ret);
 }
+
+int conflicts_put_no_resolver(const char *tunnel_device, Array *ret) {
+        return append_conflict(ret, "no-resolver", "",
+                "nobody tells the resolvers of %s, so questions of listed programs to resolvers of "
+                "this machine are refused: set them by NetworkManager or resolvectl",
+                tunnel_device);
+}

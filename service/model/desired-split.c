@@ -182,13 +182,10 @@ static const GroupPlace *find_group(const DesiredView *view, const char *path) {
         return array_search(view->input.groups, &key, group_place_compare, NULL);
 }
 
-/*
- * In include mode the questions of who is listed go to the tunnel's resolvers.
- * The firewall would have to let loopback addresses into the tunnel for that.
+/* What is listed in include mode asks the tunnel's resolvers or none: others use the open network.
  */
 static bool resolves(const DesiredView *view) {
-        return view->input.intent->split.dns == SPLIT_DNS_SYSTEM &&
-               !(is_include(view) && view->input.firewall_marks);
+        return view->input.intent->split.dns == SPLIT_DNS_SYSTEM || is_include(view);
 }
 
 static int put_group(FactSet *facts, const DesiredView *view, const char *path) {
@@ -202,7 +199,8 @@ static int put_group(FactSet *facts, const DesiredView *view, const char *path) 
                 .level = place->level,
                 .mark = is_include(view) ? ours_included_mark(ours) : ours->mark,
                 .mask = ours->mark_mask,
-                .resolves = resolves(view) };
+                .resolves = resolves(view),
+                .confined = is_include(view) };
         return fact_set_append(facts, &fact);
 }
 
@@ -235,7 +233,7 @@ static int put_selector(FactSet *facts, const DesiredView *view, const Selector 
 static int put_resolvers(FactSet *facts, const DesiredView *view) {
         int r = 0;
 
-        if (!view->input.has_groups || view->input.intent->split.dns != SPLIT_DNS_SYSTEM)
+        if (!view->input.has_groups || !resolves(view))
                 return 0;
         for (int i = 0; r >= 0 && i < 2; i++) {
                 Fact fact = { .kind = FACT_RESOLVER,
@@ -245,6 +243,19 @@ static int put_resolvers(FactSet *facts, const DesiredView *view) {
                         r = fact_set_append(facts, &fact);
         }
         return r;
+}
+
+bool desired_refuses_names(const DesiredView *view) {
+        const Split *split = &view->input.intent->split;
+        const Selector *selector;
+        bool has_groups = split->groups.n > 0;
+
+        ARRAY_FOREACH(selector, &split->selectors) {
+                has_groups |= selector->kind == SELECTOR_UNIT || selector->kind == SELECTOR_CGROUP;
+        }
+        return is_include(view) && has_groups && view->has_tunnel_link &&
+               !address_is_set(&view->input.resolvers[0]) &&
+               !address_is_set(&view->input.resolvers[1]);
 }
 
 /* In include mode the tunnel table stands, closed, even while no tunnel is set. */
@@ -410,25 +421,28 @@ static int put_sysctl(FactSet *facts, const DesiredView *view, SysctlKey key, co
  * Questions to a stub resolver (127.0.0.53) that the firewall sends elsewhere
  * leave with a loopback address, and get one when they come back: see
  * ip_route_input_slow(). The guard drops what others send there.
+ * Return: the device they leave by; NULL: none do.
  */
-static bool needs_localnet(const DesiredView *view) {
-        const Split *split = &view->input.intent->split;
-
-        return view->input.firewall_marks && split_is_active(split) && !is_include(view) &&
-               split->dns == SPLIT_DNS_SYSTEM && view->best[0].present &&
-               address_is_set(&view->input.resolvers[0]);
+static const char *needs_localnet(const DesiredView *view) {
+        if (!view->input.firewall_marks || !split_is_active(&view->input.intent->split) ||
+                !resolves(view) || !address_is_set(&view->input.resolvers[0]))
+                return NULL;
+        if (is_include(view))
+                return view->has_tunnel_link ? view->tunnel_link.name : NULL;
+        return view->best[0].present ? view->best[0].device : NULL;
 }
 
 /* What the marks of incoming packets need to be heeded; see ingress in the firewall. */
 static int put_sysctls(FactSet *facts, const DesiredView *view) {
         static const SysctlKey keys[] = { SYSCTL_SRC_VALID_MARK, SYSCTL_TCP_FWMARK_ACCEPT,
                 SYSCTL_FWMARK_REFLECT_IPV4, SYSCTL_FWMARK_REFLECT_IPV6 };
+        const char *localnet = needs_localnet(view);
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
                 r = put_sysctl(facts, view, keys[i], "");
-        if (r >= 0 && needs_localnet(view))
-                r = put_sysctl(facts, view, SYSCTL_ROUTE_LOCALNET, view->best[0].device);
+        if (r >= 0 && localnet)
+                r = put_sysctl(facts, view, SYSCTL_ROUTE_LOCALNET, localnet);
         return r;
 }
 

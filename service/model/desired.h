@@ -95,6 +95,12 @@ const char *wanted_state_name(WantedState state);
 WantedState desired_route_state(
         const DesiredView *view, const WantedRoute *wanted, char reason[static STATE_REASON_MAX]);
 
+/*
+ * Include mode: whether groups are listed that ask resolvers of this machine in
+ * vain, since none of the tunnel's link is known.
+ */
+bool desired_refuses_names(const DesiredView *view);
+
 /* The link of that name; NULL. */
 const Link *desired_find_link(const FactSet *observed, const char *name);
 const Link *desired_find_link_by_index(const FactSet *observed, uint32_t ifindex);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "tests/machine/lib/capture.h"
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/split-lab.h"
 #include "tests/machine/lib/split.h"
@@ -66,16 +67,87 @@ static void test_follows_link(Machine *machine) {
         split_lab_close(&s);
 }
 
+/* Where questions for names are seen. */
+typedef struct Links {
+        Capture *open[2], *tunnel;
+} Links;
+
+static bool is_question(const Packet *packet, void *user) {
+        return packet->outgoing && packet->destination_port == 53;
+}
+
+static void links_watch(Links *links, Lab *lab) {
+        CHECK_OK(capture_start(lab, LAB_MACHINE, "wan0", &links->open[0]));
+        CHECK_OK(capture_start(lab, LAB_MACHINE, "wan1", &links->open[1]));
+        CHECK_OK(capture_start(lab, LAB_MACHINE, "wg0", &links->tunnel));
+}
+
+/* No name left by the open network since links_watch(). Return: how many by the tunnel. */
+static int links_check(Links *links, bool has_tunnel) {
+        int n = has_tunnel ? capture_count(links->tunnel, is_question, NULL) : 0;
+
+        g_assert_cmpint(n, >=, 0);
+        for (int i = 0; i < 2; i++) {
+                g_assert_cmpint(capture_count(links->open[i], is_question, NULL), ==, 0);
+                links->open[i] = capture_stop(links->open[i]);
+        }
+        links->tunnel = capture_stop(links->tunnel);
+        return n;
+}
+
+#define LISTED(command) "talpid-exclude sh -c \"" command "\""
+
 /* resolved would ask everybody's servers, by the open network. */
 static void test_include(Machine *machine) {
+        Links links;
         SplitLab s;
 
         names_open(&s, machine);
         split_do(s.client, "SetMode", "('include', " CLIENT_NO_OPTIONS ")");
         run("resolvectl domain wg0 ''; resolvectl default-route wg0 false");
         check_asks(machine, ASK ANY_ISP, LAB_ISP0_LAN_V4);
-        check_asks(machine, "talpid-exclude sh -c \"" ASK "\"", LAB_TUNNEL_RELAY_V4);
+        links_watch(&links, s.lab);
+        check_asks(machine, LISTED(ASK), LAB_TUNNEL_RELAY_V4);
+        check_asks(machine, LISTED("RES_OPTIONS=use-vc " ASK), LAB_TUNNEL_RELAY_V4);
+        g_assert_cmpint(links_check(&links, /* has_tunnel= */ true), >, 1);
+        split_lab_close(&s);
+}
+
+static bool is_refusal_told(void *user) {
+        g_autoptr(GVariant) conflicts = client_property(((SplitLab *)user)->client, "Conflicts");
+        g_autofree char *text = g_variant_print(conflicts, FALSE);
+
+        return strstr(text, "no-resolver");
+}
+
+static bool is_no_refusal_told(void *user) {
+        return !is_refusal_told(user);
+}
+
+/* Refused rather than asked by who listens here; the firewall leaves TCP waiting. */
+static void test_include_unknown(Machine *machine) {
+        Links links;
+        SplitLab s;
+
+        names_open(&s, machine);
+        split_do(s.client, "SetMode", "('include', " CLIENT_NO_OPTIONS ")");
+        split_do(s.client, "AddSelectors", "([('unit', 'other.service')], " CLIENT_NO_OPTIONS ")");
+        check_asks(machine, LISTED(ASK), LAB_TUNNEL_RELAY_V4);
+        g_assert_true(machine_wait_until(machine, is_no_refusal_told, &s, MACHINE_WAIT_MSEC));
+        links_watch(&links, s.lab);
+        run("resolvectl dns wg0 ''; resolvectl domain wg0 ''");
+        g_assert_true(machine_wait_until(machine, is_refusal_told, &s, MACHINE_WAIT_MSEC));
+        check_asks(machine, LISTED(ASK), "");
+        check_asks(machine, LISTED("RES_OPTIONS=use-vc timeout 2 " ASK), "");
+        (void)links_check(&links, /* has_tunnel= */ true);
+        check_asks(machine, ASK ANY_ISP, LAB_ISP0_LAN_V4);
+
+        run("resolvectl dns wg0 " LAB_TUNNEL_RELAY_V4);
+        check_asks(machine, LISTED(ASK), LAB_TUNNEL_RELAY_V4);
+        links_watch(&links, s.lab);
         CHECK_OK(lab_tunnel_down(s.lab, "wg0"));
+        check_asks(machine, LISTED(ASK), "");
+        (void)links_check(&links, /* has_tunnel= */ false);
         check_asks(machine, ASK ANY_ISP, LAB_ISP0_LAN_V4);
         CHECK_OK(lab_tunnel_up(s.lab, "wg0", s.mark));
         split_lab_close(&s);
@@ -85,6 +157,8 @@ static const CheckCase cases[] = {
         { "/split-names/excluded-program-asks-the-resolver-of-the-link-it-leaves-by",
                 test_follows_link },
         { "/split-names/listed-program-asks-the-tunnel-s-resolver-in-include-mode", test_include },
+        { "/split-names/listed-program-asks-nobody-where-the-tunnel-s-resolver-is-not-known",
+                test_include_unknown },
 };
 
 int main(int argc, char **argv) {

@@ -257,6 +257,84 @@ static void test_questions_are_left_alone_without_a_resolver(World *world) {
         stop_servers(&servers);
 }
 
+/* @extra: bytes of the address behind the path. Return: 0; negative errno. */
+static int connect_unix(const char *path, size_t extra) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = world_socket(AF_UNIX, SOCK_STREAM, 0), r;
+
+        memset(address.sun_path, 0x55, sizeof(address.sun_path));
+        memcpy(address.sun_path, path, strlen(path) + (extra > 0));
+        r = connect(fd, (const struct sockaddr *)&address,
+                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + extra)) < 0
+                    ? -errno
+                    : 0;
+        (void)close(fd);
+        return r;
+}
+
+static bool world_knows_unix(const Directory *group) {
+        uint32_t ids[PROGRAMS_MAX];
+        int directory = world_open(group);
+        int n = others_query(directory, BPF_HOOK_CONNECT_UNIX, ids);
+
+        (void)close(directory);
+        return n > 0;
+}
+
+/* Return: 0 it may ask; what it is refused with. */
+static int try_to_ask(const char *server, bool is_v6, int type, bool connects) {
+        socklen_t size;
+        Endpoint to = world_endpoint(server, DNS, &size);
+        int fd = world_socket(is_v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK, 0), r;
+
+        r = connects ? connect(fd, &to.any, size) : (int)sendto(fd, "?", 1, 0, &to.any, size);
+        r = r < 0 && errno != EINPROGRESS ? -errno : 0;
+        (void)close(fd);
+        return r;
+}
+
+static int try_each_way(const char *server, bool is_v6) {
+        int r = try_to_ask(server, is_v6, SOCK_DGRAM, true);
+
+        g_assert_cmpint(try_to_ask(server, is_v6, SOCK_DGRAM, false), ==, r);
+        g_assert_cmpint(try_to_ask(server, is_v6, SOCK_STREAM, true), ==, r);
+        return r;
+}
+
+/* In include mode: who listens on this machine asks by any link. */
+static void test_confined_ask_no_stub(World *world) {
+        static const struct {
+                const char *server;
+                bool is_v6;
+                int alone, with_v4; /* without a resolver, with one of IPv4 */
+        } cases[] = {
+                { "127.0.0.53", false, -EPERM, 0 },
+                { "127.255.255.255", false, -EPERM, 0 },
+                { "0.0.0.0", false, -EPERM, 0 },
+                { "::ffff:127.0.0.53", true, -EPERM, 0 },
+                { "::1", true, -EPERM, -EPERM },
+                { "::", true, -EPERM, -EPERM },
+                { "10.77.2.1", false, 0, 0 },
+                { "::ffff:10.77.2.1", true, 0, 0 },
+                { "fd77:2::1", true, 0, 0 },
+        };
+        Directory *group = world_directory(world, NULL);
+        const Fact resolver = world_resolver("10.77.1.1");
+        Fact confined = world_group(group, MARK, MASK, /* resolves= */ true);
+
+        confined.marked_group.confined = true;
+        world_want(world, OPERATION_ADD, &confined);
+        world_join(group->path);
+        for (int has = 0; has < 2; has++) {
+                for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+                        g_assert_cmpint(try_each_way(cases[i].server, cases[i].is_v6), ==,
+                                has ? cases[i].with_v4 : cases[i].alone);
+                if (world_knows_unix(group))
+                        g_assert_cmpint(connect_unix(RESOLVED_PATH, 1), ==, -EPERM);
+                world_want(world, has ? OPERATION_REMOVE : OPERATION_ADD, &resolver);
+        }
+}
+
 static void test_other_ports_are_left_alone(World *world) {
         Directory *group = world_marked(world, /* resolves= */ true);
         int server, fd;
@@ -392,21 +470,6 @@ static void test_c_library_resolves(World *world) {
         stop_servers(&servers);
 }
 
-/* @extra: bytes of the address behind the path. Return: 0; negative errno. */
-static int connect_unix(const char *path, size_t extra) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int fd = world_socket(AF_UNIX, SOCK_STREAM, 0), r;
-
-        memset(address.sun_path, 0x55, sizeof(address.sun_path));
-        memcpy(address.sun_path, path, strlen(path) + (extra > 0));
-        r = connect(fd, (const struct sockaddr *)&address,
-                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + extra)) < 0
-                    ? -errno
-                    : 0;
-        (void)close(fd);
-        return r;
-}
-
 static void test_only_the_socket_of_resolved_is_refused(World *world) {
         static const char *const others[] = { RESOLVED_PATH ".Monitor",
                 "/run/systemd/resolve/io.systemd.Resolv", "/run/systemd/resolve/io.systemd.resolve",
@@ -454,6 +517,7 @@ int main(int argc, char **argv) {
         NETWORK("other-ports-are-left-alone", test_other_ports_are_left_alone);
         NETWORK("resolver-changes-in-place", test_resolver_changes_in_place);
         NETWORK("c-library-resolves", test_c_library_resolves);
+        NETWORK("confined-group-asks-no-stub-without-a-resolver", test_confined_ask_no_stub);
         NETWORK("only-the-socket-of-resolved-is-refused",
                 test_only_the_socket_of_resolved_is_refused);
         return g_test_run();

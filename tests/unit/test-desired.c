@@ -524,7 +524,7 @@ static void test_sysctls(void) {
         g_autoptr(World) w = world_new();
         const Selector selector = { .kind = SELECTOR_USER, .value = "7", .uid = 7 };
         DesiredInput input = { .has_filter = true, .sysctls = ALL_SYSCTLS };
-        const Fact localnet = { .kind = FACT_SYSCTL,
+        Fact localnet = { .kind = FACT_SYSCTL,
                 .sysctl = { .key = SYSCTL_ROUTE_LOCALNET, .device = "eth0", .value = 1 } };
 
         g_assert_cmpuint(n_sysctls(w, input), ==, 0);
@@ -550,7 +550,10 @@ static void test_sysctls(void) {
         g_assert_cmpuint(n_sysctls(w, input), ==, 4);
         w->intent.split.dns = SPLIT_DNS_SYSTEM;
         w->intent.split.mode = SPLIT_INCLUDE;
-        g_assert_cmpuint(n_sysctls(w, input), ==, 4);
+        g_assert_cmpuint(n_sysctls(w, input), ==, 5);
+        g_assert_false(has(w, localnet));
+        (void)g_strlcpy(localnet.sysctl.device, "wg0", sizeof(localnet.sysctl.device));
+        g_assert_true(has(w, localnet));
 }
 
 int main(int argc, char **argv) {
