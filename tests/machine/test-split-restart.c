@@ -35,7 +35,6 @@ typedef struct Fixture {
         SplitLab s;
         Program *excluded, *listed, *other;
         char *group; /* of the excluded process */
-        int port;    /* of the last questions */
 } Fixture;
 
 static void run(const char *script) {
@@ -80,12 +79,13 @@ static void check_nothing_pinned(const Fixture *f) {
 
 /* Each question by a socket that is born for it, and to a port where no flow of another leads. */
 static void check_way(Fixture *f, Program *program, const char *who, char expected) {
+        static int port = FIRST_PORT;
         WaysSeen seen;
 
-        f->port++;
+        port++;
         for (int i = 0; i < 2 * N_ASKED; i++) {
                 CHECK_OK(program_socket(program, 0, families[i % 2], SOCK_DGRAM, 0));
-                (void)program_send(program, 0, f->port, /* mapped= */ false);
+                (void)program_send(program, 0, port, /* mapped= */ false);
                 CHECK_OK(program_close(program, 0, /* abort= */ false));
         }
         seen = ways_look(&f->s.ways);
@@ -104,7 +104,7 @@ static void fixture_open(Fixture *f, Machine *machine) {
         g_autoptr(GVariant) result = NULL;
         const char *group;
 
-        *f = (Fixture){ .port = FIRST_PORT };
+        *f = (Fixture){};
         split_lab_open(&f->s, machine);
         f->s.ways.protocol = IPPROTO_UDP;
         run("systemd-run -q --collect --unit=" UNIT " sleep infinity");
