@@ -139,7 +139,7 @@ int nft_codec_encode(const FactSet *facts, NftablesMechanism mechanism, const Nf
         return nft_batch_finish(batch);
 }
 
-int nft_codec_encode_probe(NftablesMechanism mechanism, NftBatch *batch) {
+int nft_codec_encode_probe(NftablesMechanism mechanism, NftFlows flows, NftBatch *batch) {
         static const Fact facts[] = {
                 { .kind = FACT_MARKED_GROUP,
                         .marked_group = { .id = 1, .mark = 1, .mask = 1, .resolves = true } },
@@ -163,7 +163,7 @@ int nft_codec_encode_probe(NftablesMechanism mechanism, NftBatch *batch) {
                 r = nft_table_gather(&table, &set);
         if (r < 0)
                 return r;
-        table.flows = nft_codec_flows(&set, mechanism);
+        table.flows = flows | nft_codec_flows(&set, mechanism);
         batch->table = NFT_TABLE_NAME "-probe";
         nft_batch_begin(batch, 0);
         write_table(&table);

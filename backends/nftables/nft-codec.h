@@ -54,7 +54,8 @@ int nft_codec_encode(const FactSet *facts, NftablesMechanism mechanism, const Nf
         uint32_t generation, NftBatch *batch);
 
 /*
- * Writes a table with every expression @mechanism uses, under another name, in
- * a transaction that is checked and never takes effect. Return: 0; negative errno.
+ * Writes a table with every expression @mechanism uses, and what following
+ * @flows takes, under another name, in a transaction that is checked and never
+ * takes effect. Return: 0; negative errno.
  */
-int nft_codec_encode_probe(NftablesMechanism mechanism, NftBatch *batch);
+int nft_codec_encode_probe(NftablesMechanism mechanism, NftFlows flows, NftBatch *batch);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <linux/netfilter/nfnetlink.h>
@@ -442,17 +443,41 @@ Backend *nftables_free(Backend *backend) {
         return NULL;
 }
 
-int nftables_probe(NftablesMechanism mechanism, Fault *fault) {
+static int probe(NftablesMechanism mechanism, NftFlows flows, Fault *fault) {
         CLEANUP(nft_transaction_free_p) NftTransaction *transaction = NULL;
         CLEANUP(nft_batch_clear) NftBatch batch = NFT_BATCH_INIT;
         int r = nft_transaction_new(&transaction);
 
         if (r >= 0)
-                r = nft_codec_encode_probe(mechanism, &batch);
+                r = nft_codec_encode_probe(mechanism, flows, &batch);
         if (r < 0)
                 return nl_fault_set(fault, r, NULL);
         r = nft_transaction_send(transaction, &batch, fault);
         if (r == -ENOENT || r == -EOPNOTSUPP || r == -EINVAL)
                 return 0; /* an expression, a chain type or a key this kernel does not know */
         return r < 0 ? r : 1;
+}
+
+/* Conntrack comes first: all that groups need takes it. */
+static void tell_missing(NftablesMechanism mechanism, Fault *fault) {
+        const char *what = mechanism == NFTABLES_CGROUP2 ? "match cgroup2 groups (nft_socket)"
+                                                         : "match classes of net_cls";
+        char text[sizeof(fault->text)];
+
+        if (probe(NFTABLES_GUARD_ONLY, NFT_FLOWS_FORWARDED, NULL) <= 0)
+                what = "follow flows (conntrack)";
+        (void)snprintf(
+                text, sizeof(text), "this kernel's firewall cannot %s: %.150s", what, fault->text);
+        (void)nl_fault_set(fault, fault->error, text);
+}
+
+int nftables_probe(NftablesMechanism mechanism, Fault *fault) {
+        Fault missing = { .error = 0 };
+        int r = probe(mechanism, 0, &missing);
+
+        if (r <= 0 && mechanism != NFTABLES_GUARD_ONLY)
+                tell_missing(mechanism, &missing);
+        if (fault)
+                *fault = missing;
+        return r;
 }

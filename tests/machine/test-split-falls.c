@@ -12,12 +12,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/netlink.h>
+#include <linux/seccomp.h>
 
 #include "tests/machine/lib/capture.h"
 #include "tests/machine/lib/cgroup.h"
@@ -116,6 +121,16 @@ static pid_t flood_pid(Who who) {
         g_autofree char *text = machine_run_ok("systemctl", "show", "-P", "MainPID", unit, NULL);
 
         return (pid_t)atoi(text);
+}
+
+/* Whether it is where systemd put it, in no group below. */
+static bool is_in_unit(Who who) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/cgroup", (int)flood_pid(who));
+        g_autofree char *unit = g_strdup_printf("0::/system.slice/flood-%d.service\n", (int)who);
+        g_autofree char *groups = NULL;
+
+        g_assert_true(g_file_get_contents(path, &groups, NULL, NULL));
+        return strstr(groups, unit);
 }
 
 /* Counting */
@@ -614,8 +629,51 @@ static void test_to_net_cls(Machine *machine) {
 
 /* Without one from the start */
 
+#define NO_BPF "[Service]\nSystemCallFilter=~bpf\n"
+#define NO_CAP_BPF                                                                                 \
+        "[Service]\nAmbientCapabilities=\nCapabilityBoundingSet=\n"                                \
+        "AmbientCapabilities=CAP_NET_ADMIN CAP_DAC_OVERRIDE CAP_SYS_PTRACE\n"                      \
+        "CapabilityBoundingSet=CAP_NET_ADMIN CAP_DAC_OVERRIDE CAP_SYS_PTRACE\n"
+
+/*
+ * Conntrack looks at what comes in, too, where the kernel takes 1024 listeners
+ * (MAX_HOOK_COUNT) and these are all of them: no rule can ask for it.
+ */
+static const char no_conntrack[] =
+        "{ echo 'table inet full {'; i=0; while [ $i -lt 1024 ]; do"
+        " echo \"chain c$i { type filter hook input priority $i; }\"; i=$((i+1)); done; echo '}'; }"
+        " | nft -f -";
+
+/*
+ * A program of the tests that takes netfilter away, by the errno of a kernel
+ * without it, and becomes the service; put where the sandbox lets it be seen.
+ */
+#define WITHOUT_NETFILTER "/usr/local/bin/without-netfilter"
+#define NO_NETFILTER                                                                               \
+        NO_BPF "ExecStart=\nExecStart=" WITHOUT_NETFILTER                                          \
+               " --without-netfilter /usr/libexec/talpid/talpidd\n"
+
+_Noreturn static void run_without_netfilter(char **command) {
+        static struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 5),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 3),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NETLINK_NETFILTER, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPROTONOSUPPORT),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const struct sock_fprog program = { G_N_ELEMENTS(code), code };
+
+        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0)
+                (void)execv(command[0], command);
+        _exit(EXIT_FAILURE);
+}
+
+/* @before, @after: scripts. */
 typedef struct Start {
-        const char *settings, *drop_in, *mechanism, *reason;
+        const char *settings, *drop_in, *mechanism, *reason, *before, *after;
 } Start;
 
 static void test_starts(Machine *machine) {
@@ -629,12 +687,19 @@ static void test_starts(Machine *machine) {
                 { ANY "TALPID_CGROUP2_FS=/run/nowhere\nTALPID_NET_CLS_MOUNT_DIR=/run/v1\n", NULL,
                         "none", "20-net-cls.conf" },
                 { "TALPID_MECHANISM=none\n", NULL, "none", "TALPID_MECHANISM is none" },
+                { "TALPID_MECHANISM=bpf\n", NO_BPF, "none", "bpf: " },
+                { ANY, NO_BPF, "none", "cannot follow flows (conntrack): Argument list too long",
+                        no_conntrack, "nft delete table inet full" },
+                { ANY, NO_NETFILTER, "none", "nftables: there is no nftables here",
+                        "cp /proc/$PPID/exe " WITHOUT_NETFILTER, "rm " WITHOUT_NETFILTER },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(starts); i++) {
                 g_autofree char *mechanism = NULL, *other = NULL;
                 Fixture f;
 
+                if (starts[i].before)
+                        run("%s", starts[i].before);
                 fixture_open(&f, machine, starts[i].settings, starts[i].drop_in);
                 mechanism = split_mechanism(f.client);
                 g_assert_cmpstr(mechanism, ==, starts[i].mechanism);
@@ -652,6 +717,33 @@ static void test_starts(Machine *machine) {
                 check_state(&f, starts[i].reason);
                 check_answer(&(LabQuestion){ .family = AF_INET }, LAB_ISP0_V4);
                 check_answer(&(LabQuestion){ .family = AF_INET6 }, LAB_RELAY_V6);
+
+                /* Nothing is half done. */
+                g_assert_true(is_in_unit(OTHER));
+                run("! nft list table inet talpid | grep -q 'groups-'");
+                fixture_close(&f);
+                if (starts[i].after)
+                        run("%s", starts[i].after);
+        }
+}
+
+/* As in a container, or where the kernel is locked down. */
+static void test_bpf_refused(Machine *machine) {
+        static const char *const drop_ins[] = { NO_BPF, NO_CAP_BPF };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(drop_ins); i++) {
+                Fixture f;
+
+                fixture_open(&f, machine, ANY, drop_ins[i]);
+                check_property("Mechanism", "s \"nftables\"");
+                start_floods(&f, "exclude");
+                g_variant_unref(split_exclude(f.client, flood_pid(LATE), ""));
+                settle(&f, LATE, /* open= */ true);
+                CHECK_PRINTS(machine,
+                        "told apart by nftables, not by a better way: bpf: cannot make the BPF map "
+                        "talpid_resolver: Operation not permitted",
+                        "journalctl", "-u", "talpid.service", "-o", "cat");
+                g_assert_cmpuint(f.told.n, ==, 0);
                 fixture_close(&f);
         }
 }
@@ -721,6 +813,7 @@ static const CheckCase cases[] = {
         { "/split-falls/nftables-to-none-is-told-and-comes-back", test_nftables_to_none },
         { "/split-falls/processes-are-carried-over-to-net-cls", test_to_net_cls },
         { "/split-falls/says-why-there-is-none-from-the-start", test_starts },
+        { "/split-falls/bpf-that-is-refused-means-nftables", test_bpf_refused },
         { "/split-falls/cgroup2-is-used-where-the-setting-says", test_cgroup2_elsewhere },
         { "/split-falls/exclusive-program-at-the-start-means-nftables", test_exclusive_at_start },
         { "/split-falls/net-cls-is-mounted-only-when-asked-for-and-needed",
@@ -733,6 +826,8 @@ int main(int argc, char **argv) {
 
         if (argc == 3 && g_str_equal(argv[1], "--flood"))
                 flood(atoi(argv[2]));
+        if (argc > 2 && g_str_equal(argv[1], "--without-netfilter"))
+                run_without_netfilter(argv + 2);
         if (cgroup_hold_net_cls() < 0)
                 return EXIT_FAILURE;
         r = check_main(argc, argv, &options, cases, G_N_ELEMENTS(cases));

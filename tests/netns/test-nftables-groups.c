@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/lib/netns.h"
@@ -505,6 +506,65 @@ static void questions_of_groups_go_to_their_resolver(Lab *lab) {
         groups_remove(&groups);
 }
 
+/* All places of listeners (MAX_HOOK_COUNT) where conntrack needs one, and our tables do not. */
+static void tells_that_there_is_no_conntrack(Lab *lab) {
+        g_autoptr(GString) full = g_string_new("add table inet full;");
+        Fault fault;
+
+        for (int i = 0; i < 1024; i++)
+                g_string_append_printf(full,
+                        "add chain inet full c%d { type filter hook input priority %d; };", i, i);
+        g_assert_cmpint(nftables_probe(NFTABLES_CGROUP2, &fault), ==, 1);
+        g_free(lab_nft("%s", full->str));
+        for (NftablesMechanism m = NFTABLES_CGROUP2; m <= NFTABLES_NET_CLS; m++) {
+                g_assert_cmpint(nftables_probe(m, &fault), <=, 0);
+                g_assert_nonnull(strstr(fault.text, "cannot follow flows (conntrack)"));
+        }
+        g_assert_cmpint(nftables_probe(NFTABLES_GUARD_ONLY, &fault), ==, 1);
+        LAB_WRITE(lab, TABLE(GUARD_BOTH));
+        g_assert_cmpint(lab_send(&(LabPacket){ .to = FAR4, .protocol = IPPROTO_UDP, .port = 9 }),
+                ==, -EPERM);
+}
+
+/* In the cgroup namespace of a group so deep that no level can be told any more. */
+static bool tells_what_is_missing_deep_down(const char *directory) {
+        Fault fault;
+
+        move_to(directory);
+        return unshare(CLONE_NEWCGROUP) == 0 && nftables_probe(NFTABLES_CGROUP2, &fault) <= 0 &&
+               strstr(fault.text, "cannot match cgroup2 groups") &&
+               nftables_probe(NFTABLES_NET_CLS, NULL) == 1 &&
+               nftables_probe(NFTABLES_GUARD_ONLY, NULL) == 1;
+}
+
+static void tells_that_groups_cannot_be_matched(Lab *lab) {
+        g_autoptr(GString) path = NULL;
+        size_t length;
+        Groups groups;
+        int status;
+        pid_t pid;
+
+        if (!groups_make(&groups))
+                return;
+        path = g_string_new(groups.inner);
+        length = path->len;
+        for (int i = 0; i < 255; i++) {
+                g_string_append(path, "/n");
+                g_assert_cmpint(mkdir(path->str, 0755), ==, 0);
+        }
+        pid = fork();
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0)
+                _exit(tells_what_is_missing_deep_down(path->str) ? 0 : 1);
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        while (path->len > length) {
+                g_assert_cmpint(rmdir(path->str), ==, 0);
+                g_string_truncate(path, path->len - 2);
+        }
+        groups_remove(&groups);
+        g_assert_cmpint(status, ==, 0);
+}
+
 /* net_cls, in a mount namespace of our own. */
 static void class_ids_mark_like_cgroups(Lab *lab) {
         g_autofree char *directory = g_dir_make_tmp("net-cls-XXXXXX", NULL);
@@ -561,6 +621,9 @@ int main(int argc, char **argv) {
         ADD("open-flows-of-former-ones-go-on", open_flows_of_former_groups_go_on);
         ADD("included-never-follow-an-open-flow", included_never_follow_an_open_flow);
         ADD("questions-go-to-their-resolver", questions_of_groups_go_to_their_resolver);
+        ADD("without-conntrack-that-is-told-and-the-guard-stands",
+                tells_that_there_is_no_conntrack);
+        ADD("where-they-cannot-be-matched-that-is-told", tells_that_groups_cannot_be_matched);
         lab_test_add("/nftables-groups/class-ids-mark-like-cgroups", NFTABLES_NET_CLS,
                 class_ids_mark_like_cgroups);
         return g_test_run();

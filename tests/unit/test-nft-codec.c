@@ -64,7 +64,7 @@ static void probe_has_no_end(void) {
         NftBatch batch = NFT_BATCH_INIT;
         g_autoptr(GArray) types = NULL;
 
-        g_assert_cmpint(nft_codec_encode_probe(NFTABLES_CGROUP2, &batch), ==, 0);
+        g_assert_cmpint(nft_codec_encode_probe(NFTABLES_CGROUP2, 0, &batch), ==, 0);
         types = types_of(&batch);
         g_assert_cmpuint(g_array_index(types, uint16_t, types->len - 1), !=, NFNL_MSG_BATCH_END);
         nft_batch_clear(&batch);
