@@ -25,7 +25,8 @@ static int open_link(const Attachment *attachment, BpfHook hook, bool *ret_is_de
                 return r;
         if (info.type != BPF_LINK_TYPE_CGROUP ||
                 info.cgroup.attach_type != bpf_hook_info(hook)->attach_type ||
-                (info.cgroup.cgroup_id != 0 && info.cgroup.cgroup_id != attachment->group))
+                (info.cgroup.cgroup_id != 0 && attachment->group != PINS_NEWCOMERS &&
+                        info.cgroup.cgroup_id != attachment->group))
                 return -EPERM;
         *ret_is_dead = info.cgroup.cgroup_id == 0; /* bpf_cgroup_link_auto_detach() */
         return TAKE_FD(link);

@@ -14,7 +14,7 @@
 
 typedef struct Attachment {
         const Pins *pins;
-        uint64_t group;
+        uint64_t group; /* or PINS_NEWCOMERS */
         uint32_t flags; /* of bpf_call_link() */
 } Attachment;
 

@@ -115,6 +115,14 @@ int bpf_call_map_delete(int map, const void *key) {
         return call(BPF_MAP_DELETE_ELEM, &attr);
 }
 
+int bpf_call_map_next(int map, const void *key, void *ret) {
+        union bpf_attr attr = {
+                .map_fd = (uint32_t)map, .key = pointer(key), .next_key = pointer(ret)
+        };
+
+        return call(BPF_MAP_GET_NEXT_KEY, &attr);
+}
+
 int bpf_call_link(int directory, BpfHook hook, int program, uint32_t flags) {
         union bpf_attr attr = {
                 .link_create.prog_fd = (uint32_t)program,

@@ -34,6 +34,9 @@ int bpf_call_map_update(int map, const void *key, const void *value);
 int bpf_call_map_lookup(int map, const void *key, void *value);
 int bpf_call_map_delete(int map, const void *key);
 
+/* The key behind @key (NULL: the first) in an order of the kernel's. -ENOENT: it was the last. */
+int bpf_call_map_next(int map, const void *key, void *ret);
+
 /*
  * A link holds a program at a hook of a directory for as long as anything holds the link: a file
  * descriptor, or a pin, see bpf_call_pin(). Several are attached beside each other.

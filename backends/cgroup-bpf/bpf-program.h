@@ -21,6 +21,11 @@
  *    where its family has no resolver: who listens there asks by any link;
  *  - connect_unix refuses systemd-resolved's varlink socket, so that nss-resolve
  *    gives way to plain DNS: while there is a resolver, or the group is confined.
+ *
+ * For newcomers there is one set of programs, at a directory above others: they
+ * look at each group on the path of the current process, downward, in the map
+ * of known groups. Right below one that has a mark there, a group that is not in
+ * the map is new: its socket gets that mark, unless it has some of these bits.
  */
 
 #include <stdbool.h>
@@ -67,6 +72,13 @@ typedef struct BpfAsked {
         uint32_t given[4];
 } BpfAsked;
 
+/* What is known of a group, by its number (uint64_t); mark and mask as in KnownGroup. */
+typedef struct BpfKnown {
+        uint32_t mark;
+        uint32_t mask; /* 0: whatever is below is known with it */
+        uint32_t level;
+} BpfKnown;
+
 /* Where to find the address that connect_unix is about (see btf.h). */
 typedef struct BpfUnixLayout {
         uint32_t cast_function_id; /* BTF id of bpf_cast_to_kern_ctx(); 0: no such kernel */
@@ -88,6 +100,10 @@ typedef struct BpfProgramParameters {
 
         int resolver_map; /* file descriptors */
         int asked_map;
+
+        bool for_newcomers; /* then of the rest this alone is used: */
+        int known_map;
+
         BpfUnixLayout unix_layout;
 } BpfProgramParameters;
 

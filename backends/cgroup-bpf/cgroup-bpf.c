@@ -14,11 +14,14 @@
 #include "backends/cgroup-bpf/attachment.h"
 #include "backends/cgroup-bpf/bpf-call.h"
 #include "backends/cgroup-bpf/cgroup-bpf-private.h"
+#include "backends/cgroup-bpf/newcomers.h"
 
 /* An ancestor's program runs before, not after. Links of older kernels do not know it. */
 #define LINK_PREORDER (UINT32_C(1) << 6)
 
-#define KINDS (FACT_KIND_BIT(FACT_MARKED_GROUP) | FACT_KIND_BIT(FACT_RESOLVER))
+#define KINDS                                                                                      \
+        (FACT_KIND_BIT(FACT_MARKED_GROUP) | FACT_KIND_BIT(FACT_KNOWN_GROUP) |                      \
+                FACT_KIND_BIT(FACT_RESOLVER))
 
 typedef struct Group {
         MarkedGroup value; /* without a mark: what is attached is not known */
@@ -37,6 +40,7 @@ typedef struct CgroupBpf {
         Array groups; /* of Group, sorted by id */
         Array gone;   /* of FactChange, not reported yet */
         FactSet resolvers;
+        Newcomers newcomers;
         bool must_resync;
 } CgroupBpf;
 
@@ -273,6 +277,23 @@ static int apply_resolver(CgroupBpf *bpf, const Operation *operation, Fault *fau
         return 0;
 }
 
+static NewcomersContext newcomers_context(CgroupBpf *bpf) {
+        return (NewcomersContext){ .attachment = attachment_of(bpf, PINS_NEWCOMERS),
+                .maps = &bpf->maps,
+                .open_group = bpf->config.open_group,
+                .userdata = bpf->config.userdata };
+}
+
+/* After what is listed is marked. */
+static size_t apply_known(CgroupBpf *bpf, const Operation *operations, size_t n, Fault *faults) {
+        const NewcomersContext context = newcomers_context(bpf);
+        size_t n_failed = newcomers_apply(&bpf->newcomers, &context, operations, n, faults);
+
+        if (bpf->newcomers.known.facts.n == 0)
+                program_maps_leave_known(&bpf->maps, &bpf->pins);
+        return n_failed;
+}
+
 static size_t apply(Backend *backend, const Operation *operations, size_t n, Fault *faults) {
         CgroupBpf *bpf = (CgroupBpf *)backend;
         size_t n_failed = 0;
@@ -281,6 +302,8 @@ static size_t apply(Backend *backend, const Operation *operations, size_t n, Fau
                 const Operation *operation = &operations[i];
                 int r;
 
+                if (operation->fact.kind == FACT_KNOWN_GROUP)
+                        continue;
                 faults[i] = (Fault){ 0 };
                 if (operation->fact.kind == FACT_MARKED_GROUP)
                         r = apply_group(bpf, operation, &faults[i]);
@@ -290,7 +313,7 @@ static size_t apply(Backend *backend, const Operation *operations, size_t n, Fau
                         r = bpf_fault(&faults[i], -EOPNOTSUPP, "not a fact of this backend");
                 n_failed += r < 0;
         }
-        return n_failed;
+        return n_failed + apply_known(bpf, operations, n, faults);
 }
 
 /* Which hooks of group @id have a link, of the names from *index on, which goes behind them. */
@@ -349,7 +372,7 @@ static int read_groups(CgroupBpf *bpf) {
                 const uint64_t id = ((const PinName *)array_at(&names, i))->group;
                 uint32_t hooks = look_at_group(bpf, &names, id, &i);
 
-                if (hooks == 0)
+                if (hooks == 0 || id == PINS_NEWCOMERS)
                         continue;
                 while (known < bpf->groups.n &&
                         ((Group *)array_at(&bpf->groups, known))->value.id < id)
@@ -385,16 +408,20 @@ static int read_resolvers(CgroupBpf *bpf) {
 static int resync(Backend *backend) {
         CgroupBpf *bpf = (CgroupBpf *)backend;
         CLEANUP(fact_set_clear) FactSet facts = FACT_SET_INIT;
-        const Fact *resolver;
+        const Fact *resolver, *known;
+        NewcomersContext context;
         const Group *group;
         Fault fault;
         int r;
 
         (void)follow_directory(bpf, &fault); /* told where something is to be attached */
+        context = newcomers_context(bpf);
         bpf->must_resync = false;
         r = read_groups(bpf);
         if (r >= 0)
                 r = read_resolvers(bpf);
+        if (r >= 0)
+                r = newcomers_read(&bpf->newcomers, &context);
         if (r < 0)
                 return r;
 
@@ -406,6 +433,10 @@ static int resync(Backend *backend) {
         }
         ARRAY_FOREACH(resolver, &bpf->resolvers.facts) {
                 if (fact_set_append(&facts, resolver) < 0)
+                        return -ENOMEM;
+        }
+        ARRAY_FOREACH(known, &bpf->newcomers.known.facts) {
+                if (fact_set_append(&facts, known) < 0)
                         return -ENOMEM;
         }
         if (fact_set_sort(&facts) < 0)
@@ -460,6 +491,7 @@ int cgroup_bpf_new(sd_event *event, const CgroupBpfConfig *config, Backend **ret
                 .groups = ARRAY_INIT(Group),
                 .gone = ARRAY_INIT(FactChange),
                 .resolvers = FACT_SET_INIT,
+                .newcomers = NEWCOMERS_INIT,
         };
         bpf->directory = strdup(config->directory);
         if (!bpf->directory)
@@ -502,6 +534,7 @@ Backend *cgroup_bpf_free(Backend *backend) {
         (void)sd_event_source_disable_unref(bpf->deferred);
         ARRAY_FOREACH(set, &bpf->sets)
                 (void)program_set_free(*set);
+        newcomers_clear(&bpf->newcomers);
         program_maps_close(&bpf->maps);
         leave_directory(&bpf->pins, bpf->directory);
         pins_close(&bpf->pins);

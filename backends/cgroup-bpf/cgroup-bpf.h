@@ -5,7 +5,8 @@
  * The backend that marks the sockets of groups from their birth, by BPF
  * programs attached to cgroup2 directories.
  *
- * It applies FACT_MARKED_GROUP and FACT_RESOLVER (see "backends/backend.h").
+ * It applies FACT_MARKED_GROUP, FACT_KNOWN_GROUP and FACT_RESOLVER (see
+ * "backends/backend.h").
  * A socket keeps the group and the mark of its birth: those from before are not
  * touched. Only the bits of the mask change. Of nested groups the innermost
  * wins. A group that resolves asks the resolvers instead of whatever server its

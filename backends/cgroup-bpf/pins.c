@@ -27,21 +27,32 @@
 #define LOCK_PAUSE_MSEC 10
 #define REOPEN_TRIES 8
 
+#define NEWCOMERS "newcomers"
+
 static const char *hook_name(BpfHook hook) {
         return bpf_hook_info(hook)->name + strlen(BPF_PROGRAM_PREFIX);
 }
 
 void pin_name_format(uint64_t group, BpfHook hook, char ret[static PIN_NAME_MAX]) {
-        (void)snprintf(ret, PIN_NAME_MAX, "%" PRIu64 "-%s", group, hook_name(hook));
+        if (group == PINS_NEWCOMERS)
+                (void)snprintf(ret, PIN_NAME_MAX, NEWCOMERS "-%s", hook_name(hook));
+        else
+                (void)snprintf(ret, PIN_NAME_MAX, "%" PRIu64 "-%s", group, hook_name(hook));
 }
 
 int pin_name_parse(const char *text, PinName *ret) {
-        char again[PIN_NAME_MAX], *end;
-        uint64_t group;
+        char again[PIN_NAME_MAX];
+        uint64_t group = PINS_NEWCOMERS;
+        const char *end;
+        char *behind;
 
-        if (!isdigit((unsigned char)text[0]))
+        if (strncmp(text, NEWCOMERS, strlen(NEWCOMERS)) == 0)
+                end = text + strlen(NEWCOMERS);
+        else if (isdigit((unsigned char)text[0])) {
+                group = strtoull(text, &behind, 10);
+                end = behind;
+        } else
                 return -EINVAL;
-        group = strtoull(text, &end, 10);
         for (BpfHook hook = 0; *end == '-' && hook < _BPF_HOOK_MAX; hook++) {
                 if (strcmp(end + 1, hook_name(hook)) != 0)
                         continue;

@@ -6,7 +6,8 @@
  *
  * A link is pinned as GROUP-HOOK, the number of its cgroup2 directory and the
  * end of the program's name: "785-connect4". So the directory alone tells what
- * of ours is attached, and where; emptying it detaches everything. Other names
+ * of ours is attached, and where; emptying it detaches everything. The programs
+ * for what is new are "newcomers-connect4", in the number of no group. Other names
  * are left alone, and so is what belongs to another user or is no plain file.
  *
  * Errors: -ENOENT nothing has this name; -EPERM something has it that is not
@@ -34,8 +35,10 @@ typedef struct Pins {
                 .fd = -1                                                                           \
         }
 
+#define PINS_NEWCOMERS UINT64_C(0)
+
 typedef struct PinName {
-        uint64_t group;
+        uint64_t group; /* or PINS_NEWCOMERS */
         BpfHook hook;
 } PinName;
 

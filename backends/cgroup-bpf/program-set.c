@@ -33,6 +33,15 @@ static const MapKind asked_map = { "map-asked", {
                                                         .btf_value = BTF_ASKED_VALUE,
                                                 } };
 
+static const MapKind known_map = { "map-known", {
+                                                        .name = BPF_PROGRAM_PREFIX "known",
+                                                        .type = BPF_MAP_TYPE_HASH,
+                                                        .key_size = sizeof(uint64_t),
+                                                        .value_size = sizeof(BpfKnown),
+                                                        .max_entries = PROGRAM_KNOWN_MAX,
+                                                        .flags = BPF_F_NO_PREALLOC,
+                                                } };
+
 /* Return: a file descriptor; -ENOENT not pinned, or not of this form; negative errno. */
 static int find_map(const MapKind *kind, const Pins *pins) {
         CLEANUP_FD int map = pins_get(pins, kind->pin);
@@ -95,6 +104,7 @@ int program_maps_open(ProgramMaps *maps, const Pins *pins, Fault *fault) {
 void program_maps_close(ProgramMaps *maps) {
         maps->resolver = fd_close(maps->resolver);
         maps->asked = fd_close(maps->asked);
+        maps->known = fd_close(maps->known);
 }
 
 void program_maps_find(ProgramMaps *maps, const Pins *pins) {
@@ -102,16 +112,35 @@ void program_maps_find(ProgramMaps *maps, const Pins *pins) {
                 maps->resolver = find_map(&resolver_map, pins);
 }
 
+int program_maps_open_known(ProgramMaps *maps, const Pins *pins, Fault *fault) {
+        if (maps->known < 0)
+                maps->known = open_map(&known_map, pins, fault);
+        return maps->known < 0 ? maps->known : 0;
+}
+
+void program_maps_find_known(ProgramMaps *maps, const Pins *pins) {
+        if (maps->known < 0)
+                maps->known = find_map(&known_map, pins);
+}
+
+void program_maps_leave_known(ProgramMaps *maps, const Pins *pins) {
+        maps->known = fd_close(maps->known);
+        (void)pins_remove(pins, known_map.pin);
+}
+
 void program_maps_pin(const ProgramMaps *maps, const Pins *pins) {
         if (maps->resolver >= 0)
                 (void)pins_put(pins, resolver_map.pin, maps->resolver); /* or goes on without */
         if (maps->asked >= 0)
                 (void)pins_put(pins, asked_map.pin, maps->asked);
+        if (maps->known >= 0)
+                (void)pins_put(pins, known_map.pin, maps->known);
 }
 
 void program_maps_unpin(const Pins *pins) {
         (void)pins_remove(pins, resolver_map.pin); /* there may be none */
         (void)pins_remove(pins, asked_map.pin);
+        (void)pins_remove(pins, known_map.pin);
 }
 
 static int load_programs(ProgramSet *set, const BpfProgramParameters *parameters, Fault *fault) {
@@ -138,9 +167,32 @@ static int load_programs(ProgramSet *set, const BpfProgramParameters *parameters
         return 0;
 }
 
+static ProgramSet *new_set(Fault *fault) {
+        ProgramSet *set = calloc(1, sizeof(*set));
+
+        if (!set) {
+                (void)bpf_fault(fault, -ENOMEM, "cannot load BPF programs");
+                return NULL;
+        }
+        for (BpfHook hook = 0; hook < _BPF_HOOK_MAX; hook++)
+                set->programs[hook] = -1;
+        return set;
+}
+
+int program_set_load_for_newcomers(const ProgramMaps *maps, ProgramSet **ret, Fault *fault) {
+        CLEANUP(program_set_free_p) ProgramSet *set = new_set(fault);
+        const BpfProgramParameters parameters = { .for_newcomers = true, .known_map = maps->known };
+        int r = set ? load_programs(set, &parameters, fault) : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        *ret = TAKE(set);
+        return 0;
+}
+
 int program_set_load(const MarkedGroup *group, bool only_unmarked, const ProgramMaps *maps,
         ProgramSet **ret, Fault *fault) {
-        CLEANUP(program_set_free_p) ProgramSet *set = NULL;
+        CLEANUP(program_set_free_p) ProgramSet *set = new_set(fault);
         BpfProgramParameters parameters = {
                 .mark = group->mark,
                 .mask = group->mask,
@@ -152,15 +204,12 @@ int program_set_load(const MarkedGroup *group, bool only_unmarked, const Program
         };
         int r;
 
-        set = calloc(1, sizeof(*set));
         if (!set)
-                return bpf_fault(fault, -ENOMEM, "cannot load BPF programs");
+                return -ENOMEM;
         set->mark = group->mark;
         set->mask = group->mask;
         set->resolves = group->resolves;
         set->confined = group->confined;
-        for (BpfHook hook = 0; hook < _BPF_HOOK_MAX; hook++)
-                set->programs[hook] = -1;
 
         if (group->resolves) {
                 r = btf_read_unix_layout(&parameters.unix_layout);

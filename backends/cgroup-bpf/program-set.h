@@ -20,11 +20,12 @@
 typedef struct ProgramMaps {
         int resolver; /* int AF_INET/AF_INET6 → BpfResolver, changed in place */
         int asked;    /* storage on sockets → BpfAsked */
+        int known;    /* uint64_t, the number of a group → BpfKnown */
 } ProgramMaps;
 
 #define PROGRAM_MAPS_INIT                                                                          \
         (ProgramMaps) {                                                                            \
-                .resolver = -1, .asked = -1                                                        \
+                .resolver = -1, .asked = -1, .known = -1                                           \
         }
 
 typedef struct ProgramSet {
@@ -45,6 +46,12 @@ void program_maps_close(ProgramMaps *maps);
 /* Opens the map of resolvers where it is pinned. */
 void program_maps_find(ProgramMaps *maps, const Pins *pins);
 
+/* The same for the map of known groups, which is for newcomers alone. */
+#define PROGRAM_KNOWN_MAX 32768 /* those that were and those that come, while they change */
+int program_maps_open_known(ProgramMaps *maps, const Pins *pins, Fault *fault);
+void program_maps_find_known(ProgramMaps *maps, const Pins *pins);
+void program_maps_leave_known(ProgramMaps *maps, const Pins *pins); /* its name goes, too */
+
 /* Gives those that are open a name in another place. */
 void program_maps_pin(const ProgramMaps *maps, const Pins *pins);
 
@@ -61,6 +68,9 @@ void program_maps_unpin(const Pins *pins);
  */
 int program_set_load(const MarkedGroup *group, bool only_unmarked, const ProgramMaps *maps,
         ProgramSet **ret, Fault *fault);
+
+/* As above, the programs for what is new. */
+int program_set_load_for_newcomers(const ProgramMaps *maps, ProgramSet **ret, Fault *fault);
 ProgramSet *program_set_free(ProgramSet *set);
 DEFINE_CLEANUP(ProgramSet *, program_set_free);
 

@@ -65,6 +65,7 @@ typedef struct Cgroup2Group {
 typedef struct Cgroup2Sink {
         void (*on_appeared)(const Cgroup2Group *group, void *userdata);
         void (*on_gone)(const Cgroup2Group *group, void *userdata);
+        void (*on_known)(void *userdata); /* cgroup2_known() is another */
         void *userdata;
 } Cgroup2Sink;
 
@@ -101,6 +102,17 @@ int cgroup2_follow(Cgroup2 *cgroup2, const char *path, Cgroup2Group *ret);
 
 /* Return: 0; -ENOENT it is not followed. */
 int cgroup2_unfollow(Cgroup2 *cgroup2, const char *path);
+
+/*
+ * Knows from now on which groups beside and above @paths (Array of const char *)
+ * are not of @paths, see known-groups.h. Return: 1 that is another list now; 0;
+ * negative errno.
+ */
+int cgroup2_watch_newcomers(Cgroup2 *cgroup2, const Array *paths);
+const Array *cgroup2_known(const Cgroup2 *cgroup2); /* of KnownGroup, sorted by id, no marks */
+
+/* As cgroup2_list_members(), of a group that is known. Return: -ENOENT it is not, or gone. */
+int cgroup2_list_known_members(Cgroup2 *cgroup2, uint64_t id, Array *pids);
 
 /*
  * Moves a process into the group of ours of that kind (EXCLUDED or INCLUDED)

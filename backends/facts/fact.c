@@ -24,6 +24,8 @@ int fact_compare_key(const Fact *a, const Fact *b) {
                 return rule_compare_key(&a->rule, &b->rule);
         case FACT_MARKED_GROUP:
                 return marked_group_compare_key(&a->marked_group, &b->marked_group);
+        case FACT_KNOWN_GROUP:
+                return known_group_compare_key(&a->known_group, &b->known_group);
         case FACT_RESOLVER:
                 return resolver_compare_key(&a->resolver, &b->resolver);
         case FACT_FILTER:
@@ -54,6 +56,8 @@ bool fact_equals(const Fact *a, const Fact *b) {
                 return rule_compare_key(&a->rule, &b->rule) == 0;
         case FACT_MARKED_GROUP:
                 return marked_group_compare_value(&a->marked_group, &b->marked_group) == 0;
+        case FACT_KNOWN_GROUP:
+                return known_group_compare_value(&a->known_group, &b->known_group) == 0;
         case FACT_RESOLVER:
                 return resolver_compare_value(&a->resolver, &b->resolver) == 0;
         case FACT_FILTER:
@@ -70,8 +74,8 @@ bool fact_equals(const Fact *a, const Fact *b) {
 bool fact_is_ours(const Fact *fact) {
         return (fact->kind == FACT_ROUTE && fact->route.protocol == OURS_PROTOCOL) ||
                (fact->kind == FACT_RULE && fact->rule.protocol == OURS_PROTOCOL) ||
-               fact->kind == FACT_MARKED_GROUP || fact->kind == FACT_RESOLVER ||
-               fact->kind == FACT_FILTER ||
+               fact->kind == FACT_MARKED_GROUP || fact->kind == FACT_KNOWN_GROUP ||
+               fact->kind == FACT_RESOLVER || fact->kind == FACT_FILTER ||
                fact->kind == FACT_SYSCTL; /* these are reported of our own making only */
 }
 
@@ -83,6 +87,7 @@ const char *fact_kind_name(FactKind kind) {
                 [FACT_ROUTE] = "route",
                 [FACT_RULE] = "rule",
                 [FACT_MARKED_GROUP] = "group",
+                [FACT_KNOWN_GROUP] = "known group",
                 [FACT_RESOLVER] = "resolver",
                 [FACT_FILTER] = "filter",
                 [FACT_SYSCTL] = "sysctl",
@@ -125,6 +130,11 @@ const char *fact_format(const Fact *fact, char text[static FACT_TEXT_MAX]) {
                         fact->marked_group.mark, fact->marked_group.mask,
                         fact->marked_group.resolves ? " resolves" : "",
                         fact->marked_group.confined ? " confined" : "");
+                break;
+        case FACT_KNOWN_GROUP:
+                (void)snprintf(text, FACT_TEXT_MAX, "known group %llu level %u%s",
+                        (unsigned long long)fact->known_group.id, fact->known_group.level,
+                        fact->known_group.is_above ? ", what is new below is marked" : "");
                 break;
         case FACT_RESOLVER:
                 (void)snprintf(text, FACT_TEXT_MAX, "resolver %s",

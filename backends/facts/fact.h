@@ -24,6 +24,7 @@ typedef enum FactKind {
         FACT_ROUTE,
         FACT_RULE,
         FACT_MARKED_GROUP,
+        FACT_KNOWN_GROUP,
         FACT_RESOLVER,
         FACT_FILTER,
         FACT_SYSCTL,
@@ -41,6 +42,7 @@ typedef struct Fact {
                 Route route;
                 Rule rule;
                 MarkedGroup marked_group;
+                KnownGroup known_group;
                 Resolver resolver;
                 FilterItem filter;
                 Sysctl sysctl;

@@ -23,6 +23,20 @@ int marked_group_compare_value(const MarkedGroup *a, const MarkedGroup *b) {
         return 0;
 }
 
+int known_group_compare_key(const KnownGroup *a, const KnownGroup *b) {
+        COMPARE(a->id, b->id);
+        return 0;
+}
+
+int known_group_compare_value(const KnownGroup *a, const KnownGroup *b) {
+        COMPARE(a->id, b->id);
+        COMPARE(a->level, b->level);
+        COMPARE(a->is_above, b->is_above);
+        COMPARE(a->mark, b->mark);
+        COMPARE(a->mask, b->mask);
+        return 0;
+}
+
 int resolver_compare_key(const Resolver *a, const Resolver *b) {
         COMPARE(a->address.family, b->address.family);
         return 0;

@@ -25,6 +25,19 @@ typedef struct MarkedGroup {
                          * machine, which ask by any link, are refused */
 } MarkedGroup;
 
+/*
+ * A group beside or above listed ones in include mode, known not to be listed.
+ * New groups right below one that lies above, which are not known yet, may be
+ * listed ones that start anew: their sockets carry the mark meanwhile.
+ */
+typedef struct KnownGroup {
+        uint64_t id;
+        uint32_t level;
+        bool is_above; /* something listed is, or may come to be, somewhere below */
+        uint32_t mark; /* of what is new below; 0 where it is not above */
+        uint32_t mask;
+} KnownGroup;
+
 /* Where the questions of groups that resolve go; at most one of a family. */
 typedef struct Resolver {
         Address address;
@@ -32,5 +45,7 @@ typedef struct Resolver {
 
 int marked_group_compare_key(const MarkedGroup *a, const MarkedGroup *b);
 int marked_group_compare_value(const MarkedGroup *a, const MarkedGroup *b);
+int known_group_compare_key(const KnownGroup *a, const KnownGroup *b);
+int known_group_compare_value(const KnownGroup *a, const KnownGroup *b);
 int resolver_compare_key(const Resolver *a, const Resolver *b);
 int resolver_compare_value(const Resolver *a, const Resolver *b);

@@ -19,6 +19,8 @@ uint32_t nft_codec_kinds(NftablesMechanism mechanism) {
 
         if (mechanism != NFTABLES_GUARD_ONLY)
                 kinds |= FACT_KIND_BIT(FACT_MARKED_GROUP) | FACT_KIND_BIT(FACT_RESOLVER);
+        if (mechanism == NFTABLES_CGROUP2)
+                kinds |= FACT_KIND_BIT(FACT_KNOWN_GROUP);
         return kinds;
 }
 
@@ -76,6 +78,14 @@ static int check_group(
         return 0;
 }
 
+static int check_known(const KnownGroup *group, const char **ret_why) {
+        if (group->is_above && group->level + 1 >= NFT_LEVELS)
+                return refuse(-ERANGE, "a cgroup too deep for nftables (255 levels)", ret_why);
+        if ((group->mark & ~group->mask) || (group->is_above && group->mark == 0))
+                return refuse(-EINVAL, "a mark outside its mask", ret_why);
+        return 0;
+}
+
 int nft_codec_check(const Fact *fact, NftablesMechanism mechanism, const char **ret_why) {
         if (fact->kind >= _FACT_KIND_MAX ||
                 !(nft_codec_kinds(mechanism) & FACT_KIND_BIT(fact->kind)))
@@ -84,6 +94,8 @@ int nft_codec_check(const Fact *fact, NftablesMechanism mechanism, const char **
                 return check_filter(&fact->filter, ret_why);
         if (fact->kind == FACT_MARKED_GROUP)
                 return check_group(&fact->marked_group, mechanism, ret_why);
+        if (fact->kind == FACT_KNOWN_GROUP)
+                return check_known(&fact->known_group, ret_why);
         if (!is_family(fact->resolver.address.family))
                 return refuse(-EINVAL, "not an address", ret_why);
         return 0;
@@ -93,10 +105,11 @@ int nft_codec_check(const Fact *fact, NftablesMechanism mechanism, const char **
 NftFlows nft_codec_flows(const FactSet *facts, NftablesMechanism mechanism) {
         const Fact *filters;
         NftFlows flows = 0;
-        size_t n;
+        size_t n, n_known;
 
         (void)fact_set_of_kind(facts, FACT_MARKED_GROUP, &n);
-        if (n > 0 && mechanism != NFTABLES_GUARD_ONLY)
+        (void)fact_set_of_kind(facts, FACT_KNOWN_GROUP, &n_known);
+        if (n + n_known > 0 && mechanism != NFTABLES_GUARD_ONLY)
                 flows |= NFT_FLOWS_OF_GROUPS;
         filters = fact_set_of_kind(facts, FACT_FILTER, &n);
         for (size_t i = 0; i < n; i++)

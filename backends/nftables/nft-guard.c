@@ -251,6 +251,15 @@ static void write_guard_questions(NftTable *table) {
                 nft_table_match_groups(table, level, nft_table_group_set(&included, name));
                 rule_end(rule, NF_DROP, "its answer would leave beside the tunnel");
         }
+        for (unsigned level = 0; level + 1 < NFT_LEVELS; level++) {
+                if (!table->above[level])
+                        continue;
+                rule_begin(rule, chain);
+                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_UPLINK);
+                match_flow_start(rule);
+                nft_table_match_new_groups(table, level);
+                rule_end(rule, NF_DROP, "a new group, which may be a listed one");
+        }
 }
 
 static void end_guard_names(NftRule *rule, uint8_t protocol) {
@@ -339,6 +348,14 @@ static void write_flows_of_included(NftTable *table) {
                 match_cgroup2_set(rule, level, nft_table_group_set(&included, name));
                 jump_to(rule, CHAIN_REFUSE_FLOW);
                 rule_end(rule, NFT_RULE_NO_VERDICT, "the flow of who need not use the tunnel");
+        }
+        for (unsigned level = 0; level + 1 < NFT_LEVELS; level++) {
+                if (!table->above[level])
+                        continue;
+                rule_begin(rule, CHAIN_GUARD_FLOWS);
+                nft_table_match_new_groups(table, level);
+                jump_to(rule, CHAIN_REFUSE_FLOW);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "a new group, which may be a listed one");
         }
 }
 

@@ -115,6 +115,27 @@ static void write_check_of_hands(NftTable *table, const char *chain) {
 }
 
 /*
+ * A group that was made since somebody last looked may be one that is listed.
+ * Whoever chose a way by a mark of their own, such as the tunnel's transport, keeps it.
+ */
+static void write_new_groups(NftTable *table, const char *chain) {
+        const NftMark *mark = &table->new_mark;
+        NftRule *rule = &table->rule;
+
+        for (unsigned level = 0; level + 1 < NFT_LEVELS; level++) {
+                if (!table->above[level])
+                        continue;
+                rule_begin(rule, chain);
+                match_flow_start(rule);
+                match_mark(rule, 0, mark->mask);
+                nft_table_match_new_groups(table, level);
+                set_mark(rule, mark->value, mark->mask);
+                set_flow_mark(rule, mark->value, mark->mask);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "a new group, which may be a listed one");
+        }
+}
+
+/*
  * A flow's first packet decides, not one more before an answer (`ct state new`):
  * masquerading cannot begin later. The deepest
  * group comes last and wins. Packets without a full socket (SYN-ACK, RST and
@@ -135,6 +156,7 @@ static void write_mark_output(NftTable *table) {
         write_recall(table, chain, /* except_from_tunnel= */ false);
         if (nft_table_guards_included(table))
                 write_check_of_hands(table, chain);
+        write_new_groups(table, chain);
         for (unsigned level = 0; level < NFT_LEVELS; level++)
                 for (size_t i = 0; table->levels[level] && i < table->n_marks; i++) {
                         const NftMark *mark = &table->marks[i];

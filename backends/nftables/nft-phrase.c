@@ -346,7 +346,7 @@ void match_foreign_source(NftRule *rule) {
         compare(rule, NFT_CMP_NEQ, &local, sizeof(local));
 }
 
-void match_cgroup2_set(NftRule *rule, uint32_t level, const char *set) {
+static void match_cgroup2(NftRule *rule, uint32_t level, const char *set, uint32_t flags) {
         struct nftnl_expr *expr = append(rule, "socket");
 
         if (!expr)
@@ -354,7 +354,15 @@ void match_cgroup2_set(NftRule *rule, uint32_t level, const char *set) {
         nftnl_expr_set_u32(expr, NFTNL_EXPR_SOCKET_KEY, NFT_SOCKET_CGROUPV2);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_SOCKET_DREG, REGISTER);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_SOCKET_LEVEL, level);
-        look_up(rule, set, 0);
+        look_up(rule, set, flags);
+}
+
+void match_cgroup2_set(NftRule *rule, uint32_t level, const char *set) {
+        match_cgroup2(rule, level, set, 0);
+}
+
+void match_cgroup2_outside_set(NftRule *rule, uint32_t level, const char *set) {
+        match_cgroup2(rule, level, set, NFT_LOOKUP_F_INV);
 }
 
 void set_mark(NftRule *rule, uint32_t mark, uint32_t mask) {

@@ -62,6 +62,8 @@ void match_udp_flow_set(NftRule *rule, int family, const char *set);
 /* ip daddr . udp sport . udp dport @refused-ipv4 */
 void match_cgroup2_set(NftRule *rule, uint32_t level, const char *set);
 /* socket cgroupv2 level 2 @set */
+void match_cgroup2_outside_set(NftRule *rule, uint32_t level, const char *set);
+/* socket cgroupv2 level 2 != @set */
 
 /* Deeds. */
 void add_udp_flow(NftRule *rule, int family, const char *set);

@@ -181,10 +181,34 @@ static void write_group_set(
                 close_set(table, set);
 }
 
+/* All that are known, or those of them that lie above. */
+static void write_known_set(NftTable *table, const char *name, bool above, const char *comment) {
+        struct nftnl_set *set = open_set(table, name, &type_cgroup2, 0, comment);
+
+        for (size_t i = 0; set && i < table->n_known; i++) {
+                const KnownGroup *group = &table->known[i].known_group;
+
+                if (!above || group->is_above)
+                        append_element(table, set, &group->id, sizeof(group->id), 0);
+        }
+        if (set)
+                close_set(table, set);
+}
+
+static void write_known_sets(NftTable *table) {
+        if (!table->new_mark.value)
+                return;
+        write_known_set(
+                table, SET_KNOWN, /* above= */ false, "groups that are known not to be listed");
+        write_known_set(table, SET_ABOVE, /* above= */ true, "groups that listed ones are below");
+}
+
 static void write_group_sets(NftTable *table) {
         char name[NFT_SET_NAME_MAX], comment[COMMENT_MAX];
 
         for (size_t i = 0; i < table->n_marks; i++) {
+                if (!nft_table_has_groups(table, &table->marks[i]))
+                        continue; /* it is the mark of what is new alone */
                 (void)snprintf(comment, sizeof(comment), "groups of processes marked 0x%08x",
                         table->marks[i].value);
                 write_group_set(table, nft_table_group_set(&table->marks[i], name),
@@ -293,4 +317,5 @@ void nft_sets_write(NftTable *table) {
         write_former_set(table);
         write_protocols(table);
         write_refused(table);
+        write_known_sets(table);
 }

@@ -9,13 +9,13 @@
 
 #include <linux/netfilter/nf_tables.h>
 
-static int gather_mark(NftTable *table, const MarkedGroup *group) {
+static int gather_mark(NftTable *table, uint32_t mark, uint32_t mask) {
         for (size_t i = 0; i < table->n_marks; i++)
-                if (table->marks[i].value == group->mark && table->marks[i].mask == group->mask)
+                if (table->marks[i].value == mark && table->marks[i].mask == mask)
                         return 0;
         if (table->n_marks == NFT_MARKS_MAX)
                 return -E2BIG;
-        table->marks[table->n_marks++] = (NftMark){ group->mark, group->mask };
+        table->marks[table->n_marks++] = (NftMark){ mark, mask };
         return 0;
 }
 
@@ -50,6 +50,22 @@ static void gather_former(NftTable *table) {
                         table->former_levels[table->past[i].level] = true;
 }
 
+/* One mark for all: there is one way into the tunnel. */
+static int gather_known(NftTable *table, const FactSet *facts) {
+        table->known = fact_set_of_kind(facts, FACT_KNOWN_GROUP, &table->n_known);
+        for (size_t i = 0; i < table->n_known; i++) {
+                const KnownGroup *group = &table->known[i].known_group;
+
+                if (!group->is_above)
+                        continue;
+                table->above[group->level] = true;
+                table->new_mark = (NftMark){ group->mark, group->mask };
+        }
+        return table->new_mark.value
+                       ? gather_mark(table, table->new_mark.value, table->new_mark.mask)
+                       : 0;
+}
+
 int nft_table_gather(NftTable *table, const FactSet *facts) {
         table->filters = fact_set_of_kind(facts, FACT_FILTER, &table->n_filters);
         gather_filters(table);
@@ -60,7 +76,7 @@ int nft_table_gather(NftTable *table, const FactSet *facts) {
         table->resolvers = fact_set_of_kind(facts, FACT_RESOLVER, &table->n_resolvers);
         for (size_t i = 0; i < table->n_groups; i++) {
                 const MarkedGroup *group = &table->groups[i].marked_group;
-                int r = gather_mark(table, group);
+                int r = gather_mark(table, group->mark, group->mask);
 
                 if (r < 0)
                         return r;
@@ -68,7 +84,7 @@ int nft_table_gather(NftTable *table, const FactSet *facts) {
                 table->resolves |= group->resolves;
         }
         gather_former(table);
-        return 0;
+        return gather_known(table, facts);
 }
 
 bool nft_table_has_prefixes(const NftTable *table, FilterKind kind, int family) {
@@ -114,7 +130,7 @@ bool nft_table_lets_loopback_out(const NftTable *table) {
 /* Class ids follow the process, so they say nothing of whose a socket was. */
 bool nft_table_guards_flows(const NftTable *table) {
         return table->mechanism == NFTABLES_CGROUP2 && (table->flows & NFT_FLOWS_OF_GROUPS) &&
-               (table->n_groups > 0 || !nft_table_guards_included(table));
+               (table->n_groups > 0 || table->new_mark.value || !nft_table_guards_included(table));
 }
 
 bool nft_table_has_groups_at(const NftTable *table, unsigned level, const NftMark *mark) {
@@ -176,6 +192,13 @@ void nft_table_match_other_device(NftTable *table, uint32_t key, FilterKind kind
                 match_outside_set(&table->rule, key, device_set(kind));
 }
 
+bool nft_table_has_groups(const NftTable *table, const NftMark *mark) {
+        for (unsigned level = 0; level < NFT_LEVELS; level++)
+                if (table->levels[level] && nft_table_has_groups_at(table, level, mark))
+                        return true;
+        return false;
+}
+
 const char *nft_table_prefix_set(FilterKind kind, int family) {
         switch (kind) {
         case FILTER_TUNNEL_ADDRESS:
@@ -215,4 +238,10 @@ void nft_table_match_groups(NftTable *table, unsigned level, const char *set) {
                 match_cgroup2_set(&table->rule, level, set);
         else
                 match_in_set(&table->rule, NFT_META_CGROUP, set);
+}
+
+void nft_table_match_new_groups(NftTable *table, unsigned level) {
+        if (level > 0)
+                match_cgroup2_set(&table->rule, level, SET_ABOVE);
+        match_cgroup2_outside_set(&table->rule, level + 1, SET_KNOWN);
 }

@@ -33,10 +33,10 @@ typedef struct NftTable {
         NftBatch *batch;
         NftablesMechanism mechanism;
         NftRule rule;
-        const Fact *filters, *groups, *resolvers; /* sorted; borrowed */
-        size_t n_filters, n_groups, n_resolvers;
         const MarkedGroup *past; /* of earlier tables; borrowed */
         size_t n_past;
+        const Fact *filters, *groups, *known, *resolvers; /* sorted; borrowed */
+        size_t n_filters, n_groups, n_known, n_resolvers;
         NftFlows flows; /* of this table and of earlier ones */
         const FilterItem *base;
         size_t n_of[_FILTER_KIND_MAX];
@@ -45,6 +45,8 @@ typedef struct NftTable {
         size_t n_marks;
         bool levels[NFT_LEVELS];        /* that groups stand at */
         bool former_levels[NFT_LEVELS]; /* … and former ones */
+        bool above[NFT_LEVELS];         /* at which something lies above listed groups */
+        NftMark new_mark;               /* of what is new below those; 0: there are none */
         bool resolves;
 } NftTable;
 
@@ -79,6 +81,9 @@ bool nft_table_is_former(const NftTable *table, const MarkedGroup *group);
 void nft_table_match_device(NftTable *table, uint32_t key, FilterKind kind);
 void nft_table_match_other_device(NftTable *table, uint32_t key, FilterKind kind);
 
+/* Whether there are groups of @mark at all. */
+bool nft_table_has_groups(const NftTable *table, const NftMark *mark);
+
 /* Names of sets; each is written and looked up under the same. */
 #define SET_TUNNEL "tunnel"
 #define SET_UPLINK "uplink"
@@ -91,6 +96,8 @@ void nft_table_match_other_device(NftTable *table, uint32_t key, FilterKind kind
 #define SET_PROTOCOLS "protocols"
 #define SET_REFUSED_IPV4 "refused-ipv4"
 #define SET_REFUSED_IPV6 "refused-ipv6"
+#define SET_KNOWN "known-groups"
+#define SET_ABOVE "above-groups"
 #define NFT_SET_NAME_MAX 32
 const char *nft_table_prefix_set(FilterKind kind, int family);
 const char *nft_table_group_set(const NftMark *mark, char name[static NFT_SET_NAME_MAX]);
@@ -104,3 +111,6 @@ void nft_table_add_chain(NftTable *table, const char *name, const char *type, ui
 
 /* The phrase that says "of a group in @set", whatever groups are known by. */
 void nft_table_match_groups(NftTable *table, unsigned level, const char *set);
+
+/* "of a group that is new right below one at @level". */
+void nft_table_match_new_groups(NftTable *table, unsigned level);

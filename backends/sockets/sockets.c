@@ -351,6 +351,8 @@ static int change_socket(Sockets *sockets, const Socket *socket, const SocketsCh
 
         if (is_stream(socket) && is_over(socket))
                 return 0;
+        if (change->former_mark && (socket->mark & change->mask) != change->former_mark)
+                return 0;
         if (!can_reconnect &&
                 (has_old_source(socket, change) || is_of_old_group(sockets, socket, change)))
                 return change_old(sockets, socket, change, counts);

@@ -59,6 +59,7 @@ typedef struct SocketsChange {
         SocketsPolicy policy;
         uint32_t mark;              /* these bits … */
         uint32_t mask;              /* … of those; the others are kept */
+        uint32_t former_mark;       /* 0: all are changed; else those that have this */
         const Address *old_sources; /* addresses of the path that is left, borrowed */
         size_t n_old_sources;
         const uint64_t

@@ -58,6 +58,8 @@ struct Engine {
         Markers markers;
         DesiredView view;
         Array groups; /* of GroupPlace, sorted: where groups are */
+        Array known;  /* of KnownGroup, sorted: which of others are not listed */
+        Array former; /* the same, as the last run left them */
         bool groups_changed;
         Array hints;   /* of LinkHints, sorted */
         Array changes; /* of FactChange, not merged yet */

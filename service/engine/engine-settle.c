@@ -84,6 +84,7 @@ void engine_update_view(Engine *engine, const Intent *intent, DesiredView *ret) 
                 .observed = &engine->reconciler.observed,
                 .ours = engine->ours,
                 .groups = &engine->groups,
+                .known = &engine->known,
                 .has_filter = kinds & FACT_KIND_BIT(FACT_FILTER),
                 .has_groups = kinds & FACT_KIND_BIT(FACT_MARKED_GROUP),
                 .has_own_groups_only = engine->has_own_groups_only,

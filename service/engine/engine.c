@@ -49,6 +49,8 @@ int engine_new(sd_event *event, const EngineConfig *config, Engine **ret) {
         engine->intent = INTENT_INIT;
         engine->changes = (Array)ARRAY_INIT(FactChange);
         engine->groups = (Array)ARRAY_INIT(GroupPlace);
+        engine->known = (Array)ARRAY_INIT(KnownGroup);
+        engine->former = (Array)ARRAY_INIT(KnownGroup);
         engine->hints = (Array)ARRAY_INIT(LinkHints);
         engine->counts = config->counts;
         engine->sysctls = config->sysctls;
@@ -92,6 +94,8 @@ Engine *engine_free(Engine *engine) {
         array_clear(&engine->submissions);
         array_clear(&engine->changes);
         array_clear(&engine->groups);
+        array_clear(&engine->known);
+        array_clear(&engine->former);
         array_clear(&engine->hints);
         array_clear(&engine->conflicts);
         intent_clear(&engine->intent);
@@ -184,6 +188,16 @@ static int restore_intent(Engine *engine) {
         return r < 0 ? r : 0;
 }
 
+static int note_former(Engine *engine) {
+        size_t n;
+        const Fact *facts = fact_set_of_kind(&engine->reconciler.observed, FACT_KNOWN_GROUP, &n);
+
+        for (size_t i = 0; i < n; i++)
+                if (!array_append(&engine->former, &facts[i].known_group))
+                        return -ENOMEM;
+        return 0;
+}
+
 int engine_start(Engine *engine) {
         uint32_t mask = 0;
         int r;
@@ -191,6 +205,8 @@ int engine_start(Engine *engine) {
         assert(!engine->started);
 
         r = engine_resync(engine);
+        if (r >= 0)
+                r = note_former(engine);
         if (r >= 0)
                 r = restore_intent(engine);
         if (r < 0)
@@ -236,6 +252,16 @@ int engine_set_group(Engine *engine, const GroupPlace *place, bool gone) {
                 engine_mark_dirty(engine);
         }
         return r < 0 ? r : 0;
+}
+
+int engine_set_known(Engine *engine, const Array *known) {
+        int r = array_copy(&engine->known, known);
+
+        if (r < 0)
+                return r;
+        engine->groups_changed = true;
+        engine_mark_dirty(engine);
+        return 0;
 }
 
 int engine_share_group(Engine *engine, const char *from, const char *to) {
@@ -294,6 +320,14 @@ void engine_set_asleep(Engine *engine, bool asleep) {
 const LinkHints *engine_link_hints(const Engine *engine, uint32_t ifindex) {
         return array_search(
                 &engine->hints, &(LinkHints){ .ifindex = ifindex }, compare_hints, NULL);
+}
+
+const Array *engine_known(const Engine *engine) {
+        return &engine->known;
+}
+
+const Array *engine_former_known(const Engine *engine) {
+        return &engine->former;
 }
 
 const Array *engine_groups(const Engine *engine) {

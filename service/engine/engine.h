@@ -151,6 +151,12 @@ int engine_share_group(Engine *engine, const char *from, const char *to);
 void engine_set_asleep(Engine *engine, bool asleep);
 
 const Array *engine_groups(const Engine *engine); /* of GroupPlace, sorted by path */
+
+/* The groups of others that are known not to be listed; of KnownGroup, sorted by id. Copied. */
+int engine_set_known(Engine *engine, const Array *known);
+const Array *engine_known(const Engine *engine);
+const Array *engine_former_known(const Engine *engine); /* as an earlier run left them */
+
 /* Return: what is known of a link; NULL. */
 const LinkHints *engine_link_hints(const Engine *engine, uint32_t ifindex);
 

@@ -9,7 +9,9 @@
 #include "backends/base/cleanup.h"
 #include "backends/base/log.h"
 
-#define KINDS (FACT_KIND_BIT(FACT_MARKED_GROUP) | FACT_KIND_BIT(FACT_RESOLVER))
+#define KINDS                                                                                      \
+        (FACT_KIND_BIT(FACT_MARKED_GROUP) | FACT_KIND_BIT(FACT_KNOWN_GROUP) |                      \
+                FACT_KIND_BIT(FACT_RESOLVER))
 
 typedef struct FormerMarker {
         Backend *backend;

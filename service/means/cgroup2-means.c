@@ -285,6 +285,24 @@ static void unfollow(const char *path, void *userdata) {
         (void)cgroup2_unfollow(means->cgroup2, path);
 }
 
+static int watch(const Array *paths, void *userdata) {
+        Cgroup2Means *means = userdata;
+
+        return cgroup2_watch_newcomers(means->cgroup2, paths);
+}
+
+static const Array *known(void *userdata) {
+        const Cgroup2Means *means = userdata;
+
+        return cgroup2_known(means->cgroup2);
+}
+
+static int list_known_members(uint64_t id, Array *pids, void *userdata) {
+        Cgroup2Means *means = userdata;
+
+        return cgroup2_list_known_members(means->cgroup2, id, pids);
+}
+
 static int sweep(const Array *pids, const SplitSweep *how, SplitSocketCounts *counts, Fault *fault,
         void *userdata) {
         Cgroup2Means *means = userdata;
@@ -309,6 +327,13 @@ static void on_appeared(const Cgroup2Group *group, void *userdata) {
 
 static void on_gone(const Cgroup2Group *group, void *userdata) {
         tell(userdata, group, /* gone= */ true);
+}
+
+static void on_known(void *userdata) {
+        Cgroup2Means *means = userdata;
+
+        if (means->listener.on_known)
+                means->listener.on_known(means->listener.userdata);
 }
 
 /* A group that was prepared is known to the engine alone yet. */
@@ -360,7 +385,7 @@ int cgroup2_means_probe(const char *mount) {
 int cgroup2_means_new(sd_event *event, const char *mount, Sockets *sockets,
         const Cgroup2MeansListener *listener, Cgroup2Means **ret, Fault *fault) {
         CLEANUP(cgroup2_means_free_p) Cgroup2Means *means = calloc(1, sizeof(*means));
-        Cgroup2Sink sink = { .on_appeared = on_appeared, .on_gone = on_gone };
+        Cgroup2Sink sink = { .on_appeared = on_appeared, .on_gone = on_gone, .on_known = on_known };
         int r;
 
         if (!means)
@@ -388,6 +413,9 @@ int cgroup2_means_new(sd_event *event, const char *mount, Sockets *sockets,
                 .list_groups = list_groups,
                 .follow = follow,
                 .unfollow = unfollow,
+                .watch = watch,
+                .known = known,
+                .list_known_members = list_known_members,
                 .sweep = sweep,
                 .userdata = means,
         };

@@ -21,6 +21,9 @@ typedef struct Cgroup2MeansListener {
         /* A followed group appeared or went, or one of ours went. */
         void (*on_group)(const GroupPlace *place, bool gone, void *userdata);
 
+        /* See split_controller_on_known(). */
+        void (*on_known)(void *userdata);
+
         void *userdata;
 } Cgroup2MeansListener;
 

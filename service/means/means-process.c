@@ -104,6 +104,7 @@ int means_process_sweep(Sockets *sockets, const Array *pids, const SplitSweep *h
                                                                  : SOCKETS_KEEP,
                 .mark = how->mark,
                 .mask = how->mask,
+                .former_mark = how->former_mark,
                 .old_sources = how->old_sources->items,
                 .n_old_sources = how->old_sources->n,
                 .old_groups = how->old_groups->items,

@@ -40,6 +40,13 @@ static void on_group(const GroupPlace *place, bool gone, void *userdata) {
                 split_controller_on_group(means->controller, place, gone);
 }
 
+static void on_known(void *userdata) {
+        SplitMeans *means = userdata;
+
+        if (means->controller)
+                split_controller_on_known(means->controller);
+}
+
 static void on_empty(const GroupPlace *place, void *userdata) {
         SplitMeans *means = userdata;
 
@@ -56,7 +63,9 @@ static int open_group(uint64_t id, void *userdata) {
 /* Trying */
 
 static int try_cgroup2(SplitMeans *means) {
-        const Cgroup2MeansListener listener = { .on_group = on_group, .userdata = means };
+        const Cgroup2MeansListener listener = {
+                .on_group = on_group, .on_known = on_known, .userdata = means
+        };
         int r;
 
         if (means->cgroup2)

@@ -204,6 +204,37 @@ static int put_group(FactSet *facts, const DesiredView *view, const char *path) 
         return fact_set_append(facts, &fact);
 }
 
+static bool lists_groups_of_others(const Split *split) {
+        const Selector *selector;
+
+        ARRAY_FOREACH(selector, &split->selectors) {
+                if (selector->kind == SELECTOR_UNIT || selector->kind == SELECTOR_CGROUP)
+                        return true;
+        }
+        return false;
+}
+
+/* In include mode what is listed and starts anew uses the tunnel before anybody has seen it. */
+static int put_known(FactSet *facts, const DesiredView *view) {
+        const Ours *ours = &view->input.ours;
+        const KnownGroup *known;
+
+        if (!is_include(view) || !matches_groups(view) || !view->input.known ||
+                !lists_groups_of_others(&view->input.intent->split))
+                return 0;
+        ARRAY_FOREACH(known, view->input.known) {
+                Fact fact = { .kind = FACT_KNOWN_GROUP, .known_group = *known };
+
+                if (known->is_above) {
+                        fact.known_group.mark = ours_included_mark(ours);
+                        fact.known_group.mask = ours->mark_mask;
+                }
+                if (fact_set_append(facts, &fact) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 static int put_selector(FactSet *facts, const DesiredView *view, const Selector *selector) {
         char paths[UNIT_PATHS_MAX][GROUP_PATH_MAX];
         size_t n;
@@ -304,6 +335,8 @@ int desired_put_split(const DesiredView *view, FactSet *facts) {
         }
         if (r >= 0)
                 r = put_own_groups(facts, view);
+        if (r >= 0)
+                r = put_known(facts, view);
         return r < 0 ? r : put_resolvers(facts, view);
 }
 

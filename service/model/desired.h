@@ -18,6 +18,7 @@ typedef struct DesiredInput {
         const FactSet *observed;
         Ours ours;
         const Array *groups; /* of GroupPlace, sorted: where groups are now; NULL: none are known */
+        const Array *known;  /* of KnownGroup, without marks; NULL: nobody looked */
         Address resolvers[2];     /* whom groups ask, of the link they leave by, where known */
         bool has_filter;          /* somebody holds FACT_FILTER */
         bool has_groups;          /* somebody holds FACT_MARKED_GROUP and FACT_RESOLVER */

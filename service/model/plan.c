@@ -29,6 +29,7 @@ static Phase operation_phase(const Operation *operation) {
         case FACT_RULE:
                 return removes ? PHASE_REMOVE_RULES : PHASE_ADD_RULES;
         case FACT_MARKED_GROUP:
+        case FACT_KNOWN_GROUP:
         case FACT_RESOLVER:
                 return removes ? PHASE_UNMARK_GROUPS : PHASE_MARK_GROUPS;
         case FACT_FILTER:

@@ -24,6 +24,8 @@ struct SplitController {
         Split kept;       /* settings that are permanent; its lists are not used */
         SplitTurned turned;
         Taken *taken;
+        Array newcomers;                         /* of KnownGroup, whose sockets may be marked */
+        sd_event_source *newcomers_source;       /* NULL: there were none yet */
         Array followed;                          /* of GroupPlace, sorted: id is not used */
         char reason[REFUSAL_TEXT_MAX];           /* why not a better mechanism */
         char unavailable[REFUSAL_TEXT_MAX + 64]; /* the same, where it is none */

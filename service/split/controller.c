@@ -12,6 +12,7 @@
 #include "service/split/controller-private.h"
 #include "service/split/groups.h"
 #include "service/split/members.h"
+#include "service/split/newcomers.h"
 #include "service/split/requests.h"
 #include "service/split/restore.h"
 #include "service/split/turn.h"
@@ -131,6 +132,7 @@ int split_controller_start(SplitController *controller) {
         int r = 0;
 
         turn_start(controller);
+        newcomers_start(controller);
         if (processes)
                 r = processes->list_groups(&places, processes->userdata);
         if (r < 0)
@@ -174,6 +176,7 @@ int split_controller_new(const SplitControllerConfig *config, SplitController **
         controller->permanent = INTENT_INIT;
         controller->kept = SPLIT_INIT;
         controller->followed = ARRAY_INIT(GroupPlace);
+        controller->newcomers = ARRAY_INIT(KnownGroup);
         controller->left_places = ARRAY_INIT(GroupPlace);
         controller->told_mechanism = config->mechanism;
         change_set_reason(controller, config->reason ? config->reason : "");
@@ -198,6 +201,7 @@ SplitController *split_controller_free(SplitController *controller) {
                 return NULL;
 
         requests_forget(controller);
+        newcomers_forget(controller);
         sd_event_source_disable_unref(controller->sync_source);
         intent_clear(&controller->seen);
         intent_clear(&controller->permanent);

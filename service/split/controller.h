@@ -91,6 +91,9 @@ void split_controller_on_intent(SplitController *controller);
 /* A followed group appeared or went, or one of ours went. */
 void split_controller_on_group(SplitController *controller, const GroupPlace *place, bool gone);
 
+/* Other groups are known not to be listed: processes->known() says which. */
+void split_controller_on_known(SplitController *controller);
+
 /*
  * Another mechanism marks groups from now on. Whoever was taken out is moved to
  * groups of @processes (NULL: none are left), and what is under way goes on by

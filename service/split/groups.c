@@ -10,6 +10,7 @@
 #include "backends/base/log.h"
 #include "service/split/controller-private.h"
 #include "service/split/members.h"
+#include "service/split/newcomers.h"
 #include "service/split/requests.h"
 
 GroupPlace groups_place_of(const char *path) {
@@ -168,6 +169,7 @@ void groups_follow(SplitController *controller, const Intent *intent) {
                 if (!array_search(&controller->followed, place, group_place_compare, NULL))
                         follow(controller, place->path);
         }
+        newcomers_watch(controller, &intent->split, &wanted);
         array_clear(&controller->followed);
         controller->followed = wanted;
         wanted = ARRAY_INIT(GroupPlace);
@@ -182,6 +184,7 @@ void groups_unfollow_all(SplitController *controller) {
                 unfollow(controller, place->path);
         }
         controller->followed.n = 0;
+        newcomers_watch_nothing(controller);
 }
 
 static bool stands_for(const Selector *selector, const char *path) {

@@ -54,6 +54,7 @@ typedef struct SplitSocketCounts {
 typedef struct SplitSweep {
         SplitSockets policy;
         uint32_t mark, mask;
+        uint32_t former_mark;     /* 0: whatever it was; else only sockets that have it */
         const Array *old_sources; /* of Address: of the path that is left */
         const Array *old_groups;  /* of uint64_t: born in one of these, it was on that path */
         bool any_group;           /* sockets do not tell in which they were born */
@@ -103,6 +104,16 @@ typedef struct SplitProcesses {
          */
         int (*follow)(const char *path, GroupPlace *ret, void *userdata);
         void (*unfollow)(const char *path, void *userdata);
+
+        /*
+         * Knows from now on which groups beside and above @paths (of const char
+         * *) are none of them; split_controller_on_known() is told of changes
+         * from the loop. Return: 1 that is another list already; 0; negative
+         * errno. All three NULL: as above.
+         */
+        int (*watch)(const Array *paths, void *userdata);
+        const Array *(*known)(void *userdata); /* of KnownGroup, sorted by id, without marks */
+        int (*list_known_members)(uint64_t id, Array *pids, void *userdata); /* appends pid_t */
 
         /* Adds to *counts. */
         int (*sweep)(const Array *pids, const SplitSweep *sweep, SplitSocketCounts *counts,

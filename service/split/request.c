@@ -136,6 +136,10 @@ void request_sweep(Request *request) {
         if (!processes || request->asked.sockets == SPLIT_SOCKETS_KEEP || split->disabled ||
                 request->pids.n == 0)
                 return;
+        if (request->only_marked) {
+                how.mark = 0;
+                how.former_mark = ours_included_mark(ours);
+        }
         if (request->is_exclude)
                 how.mark = is_include ? ours_included_mark(ours) : ours->mark;
 

@@ -18,6 +18,7 @@ struct Request {
         Request *previous, *next;
         SplitRequest asked;
         bool is_exclude;
+        bool only_marked; /* newcomers: sockets that have the mark are to have none */
         const SplitProcesses *processes; /* that made the places */
         Array places;                    /* of GroupPlace: in the making */
         Array taken;                     /* of GroupPlace: those that the owner had not before */

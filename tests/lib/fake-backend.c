@@ -197,7 +197,8 @@ void fake_backend_init(FakeBackend *fake) {
 }
 
 void fake_backend_hold_all(FakeBackend *fake) {
-        fake->interface.kinds |= FACT_KIND_BIT(FACT_MARKED_GROUP) | FACT_KIND_BIT(FACT_RESOLVER) |
+        fake->interface.kinds |= FACT_KIND_BIT(FACT_MARKED_GROUP) |
+                                 FACT_KIND_BIT(FACT_KNOWN_GROUP) | FACT_KIND_BIT(FACT_RESOLVER) |
                                  FACT_KIND_BIT(FACT_FILTER);
 }
 
@@ -257,6 +258,7 @@ static bool belongs_to(const Fact *fact, uint32_t ifindex) {
                 return fact->route.ifindex == ifindex;
         case FACT_RULE:
         case FACT_MARKED_GROUP:
+        case FACT_KNOWN_GROUP:
         case FACT_RESOLVER:
         case FACT_FILTER:
         case FACT_SYSCTL:

@@ -178,8 +178,9 @@ static void on_changes(const FactChange *changes, size_t n, void *userdata) {
 static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
         World *world = userdata;
 
-        g_assert_cmpuint(
-                kinds, ==, FACT_KIND_BIT(FACT_MARKED_GROUP) | FACT_KIND_BIT(FACT_RESOLVER));
+        g_assert_cmpuint(kinds, ==,
+                FACT_KIND_BIT(FACT_MARKED_GROUP) | FACT_KIND_BIT(FACT_KNOWN_GROUP) |
+                        FACT_KIND_BIT(FACT_RESOLVER));
         g_assert_cmpint(fact_set_copy(&world->observed, facts), ==, 0);
 }
 

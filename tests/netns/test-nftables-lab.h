@@ -77,6 +77,7 @@ Fact lab_name(FilterKind kind, const char *name);
 Fact lab_prefix(FilterKind kind, const char *prefix);
 Fact lab_user(uint32_t uid);
 Fact lab_group(uint64_t id, uint32_t level, uint32_t mark, bool resolves);
+Fact lab_known(uint64_t id, uint32_t level, bool is_above);
 Fact lab_resolver(const char *address);
 
 /* One apply() that adds (or replaces) @facts; all must go well. */

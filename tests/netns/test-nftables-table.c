@@ -56,6 +56,15 @@ static void reads_as_in_guard_included_txt(Lab *lab) {
         check_listing("guard-included.txt");
 }
 
+static void reads_as_in_newcomers_txt(Lab *lab) {
+        if (!lab_has_nft())
+                return;
+        LAB_WRITE(lab, lab_known(9000000001, 0, true), lab_known(9000000002, 1, true),
+                lab_known(9000000003, 2, false), lab_base(GUARD_BOTH | FILTER_GUARD_INCLUDED),
+                lab_name(FILTER_TUNNEL, "tun0"), lab_name(FILTER_UPLINK, "up0"));
+        check_listing("newcomers.txt");
+}
+
 static void reads_as_in_guard_ipv4_txt(Lab *lab) {
         if (!lab_has_nft())
                 return;
@@ -360,6 +369,8 @@ int main(int argc, char **argv) {
                 reads_as_in_guard_counting_txt);
         lab_test_add("/nftables/reads-as-in-guard-included.txt", NFTABLES_CGROUP2,
                 reads_as_in_guard_included_txt);
+        lab_test_add(
+                "/nftables/reads-as-in-newcomers.txt", NFTABLES_CGROUP2, reads_as_in_newcomers_txt);
         lab_test_add("/nftables/reads-as-in-guard-ipv4.txt", NFTABLES_GUARD_ONLY,
                 reads_as_in_guard_ipv4_txt);
         lab_test_add("/nftables/reads-as-in-groups-cgroup2.txt", NFTABLES_CGROUP2,

@@ -54,7 +54,9 @@ static void on_gone(const Cgroup2Group *group, void *userdata) {
 }
 
 static bool setup(Fixture *fixture) {
-        const Cgroup2Sink sink = { on_appeared, on_gone, fixture };
+        const Cgroup2Sink sink = {
+                .on_appeared = on_appeared, .on_gone = on_gone, .userdata = fixture
+        };
         static unsigned n_tests;
         g_autofree char *full = NULL;
 

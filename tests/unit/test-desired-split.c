@@ -313,6 +313,48 @@ static void test_groups_once(void) {
         g_assert_cmpuint(n, ==, 0);
 }
 
+/* What others are known to be matters while one that starts anew could be listed. */
+static void test_known(void) {
+        static const struct {
+                const char *kind, *value;
+                SplitMode mode;
+                bool has_groups, has_own_groups_only;
+                size_t n;
+        } known_cases[] = {
+                { "unit", "a.service", SPLIT_INCLUDE, true, false, 2 },
+                { "cgroup", "that/runs/not/yet", SPLIT_INCLUDE, true, false, 2 },
+                { "unit", "a.service", SPLIT_EXCLUDE, true, false, 0 },
+                { "unit", "a.service", SPLIT_INCLUDE, true, true, 0 },
+                { "unit", "a.service", SPLIT_INCLUDE, false, false, 0 },
+                { "user", "7", SPLIT_INCLUDE, true, false, 0 },
+        };
+        static const KnownGroup groups[] = { { .id = 5, .is_above = true },
+                { .id = 6, .level = 1 } };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(known_cases); i++) {
+                CLEANUP(array_clear) Array known = ARRAY_INIT(KnownGroup);
+                g_autoptr(World) w = world_new();
+                const Fact *facts;
+                size_t n;
+
+                for (size_t k = 0; k < G_N_ELEMENTS(groups); k++)
+                        g_assert_nonnull(array_append(&known, &groups[k]));
+                w->input.known = &known;
+                w->input.has_groups = known_cases[i].has_groups;
+                w->input.has_own_groups_only = known_cases[i].has_own_groups_only;
+                w->intent.split.mode = known_cases[i].mode;
+                select_one(w, known_cases[i].kind, known_cases[i].value);
+                build(w);
+                facts = fact_set_of_kind(&w->desired, FACT_KNOWN_GROUP, &n);
+                g_assert_cmpuint(n, ==, known_cases[i].n);
+                if (n == 0)
+                        continue;
+                g_assert_cmphex(facts[0].known_group.mark, ==, INCLUDED);
+                g_assert_cmphex(facts[0].known_group.mask, ==, OURS_DEFAULT_MARK_MASK);
+                g_assert_cmphex(facts[1].known_group.mark, ==, 0);
+        }
+}
+
 /* Where a packet goes, by the rules and tables of the kernel */
 
 typedef struct Packet {
@@ -581,6 +623,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/desired-split/each-selector-is-exactly-its-facts", test_cases);
         g_test_add_func("/desired-split/somebody-listed-is-a-table-and-its-rules", test_base);
         g_test_add_func("/desired-split/group-of-several-owners-is-one", test_groups_once);
+        g_test_add_func("/desired-split/new-groups-matter-in-include-mode", test_known);
         g_test_add_func("/desired-split/listed-and-unlisted-keep-apart-at-random", test_random);
         g_test_add_func("/desired-split/disabled-is-as-if-nobody-was-listed", test_random_disabled);
         g_test_add_func("/desired-split/guard-knows-who-must-use-the-tunnel", test_guard);
