@@ -8,6 +8,7 @@
 #include <glib.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,10 +30,19 @@ static void wait_for_close(int fd) {
                 errno = 0;
 }
 
+/* As logind places what people start. */
+static bool is_in_session(void) {
+        g_autofree char *groups = NULL;
+
+        return g_file_get_contents("/proc/self/cgroup", &groups, NULL, NULL) &&
+               strstr(groups, "/user.slice/");
+}
+
 void agent_start(Agent *agent) {
         static const int target = NOTIFY_FD;
-        static const char *const argv[] = { "pkttyagent", "--notify-fd", G_STRINGIFY(NOTIFY_FD),
-                "--fallback", NULL };
+        /* Of a caller without a session polkitd 122 asks no agent that calls itself a fallback. */
+        const char *const argv[] = { "pkttyagent", "--notify-fd", G_STRINGIFY(NOTIFY_FD),
+                is_in_session() ? "--fallback" : NULL, NULL };
         int fds[2];
         GPid pid;
 

@@ -63,8 +63,23 @@ CtlStatus bus_error_status(const GError *error) {
                 return CTL_USAGE;
         if (i >= 0)
                 return meanings[i].status;
-        /* Of our own side of the connection. */
-        return error->domain == G_IO_ERROR ? CTL_UNAVAILABLE : CTL_FAILED;
+        /* Without a name it is of our own side of the connection. */
+        return name ? CTL_FAILED : CTL_UNAVAILABLE;
+}
+
+/* Remedies of the service, in the words of who types commands. */
+static char *translate(const char *message) {
+        static const char *const words[][2] = {
+                { "ListRoutes", "talpidctl route list" },
+                { "ListSelectors", "talpidctl exclude list" },
+                { "say 'replace'", "say --replace" },
+                { "say 'all'", "say --all" },
+        };
+        GString *text = g_string_new(message);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+                (void)g_string_replace(text, words[i][0], words[i][1], 0);
+        return g_string_free(text, FALSE);
 }
 
 char *bus_error_text(const GError *error) {
@@ -75,7 +90,7 @@ char *bus_error_text(const GError *error) {
         if (i >= 0 && meanings[i].remedy)
                 return g_strdup(meanings[i].remedy);
         (void)g_dbus_error_strip_remote_error(copy);
-        return g_strdup(copy->message);
+        return translate(copy->message);
 }
 
 /* GLib has the program ignore SIGPIPE from its first socket on: `| head` is to end us. */

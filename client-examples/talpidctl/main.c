@@ -125,8 +125,10 @@ static int finish(Ctl *ctl, const char *program, int status, const GError *error
                 (void)fprintf(stderr, "%s: %s\n", program, text);
                 status = bus_error_status(error);
         }
-        if (fflush(stdout) != 0 && status == CTL_OK)
+        if (fflush(stdout) != 0 && status == CTL_OK) {
+                perror(program);
                 status = CTL_FAILED;
+        }
         g_clear_object(&ctl->bus);
         return status;
 }

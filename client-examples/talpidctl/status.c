@@ -47,25 +47,27 @@ static GVariant *status_as_json(const Status *status) {
 
 /* --- for people --- */
 
-/* The words of a tunnel beside its device, as sentences of a line. */
+/* A line a subject. */
 static char *describe_tunnel(GVariant *tunnel) {
         g_autofree char *bypass = output_entry(tunnel, "bypass");
         g_autofree char *user = output_user(tunnel, "owner-uid");
-        const char *reason = output_string(tunnel, "reason"),
-                   *setter = output_string(tunnel, "setter");
+        const char *reason = output_string(tunnel, "reason");
+        const char *setter = output_string(tunnel, "setter");
+        guint32 mtu = output_number(tunnel, "mtu");
         GString *text = g_string_new(NULL);
 
-        g_string_append_printf(text, "%s on %s%s%s\nIPv4 %s, IPv6 %s, MTU %u",
-                output_string(tunnel, "state"), output_string(tunnel, "device"),
-                *reason ? ": " : "", reason, output_string(tunnel, "ipv4"),
-                output_string(tunnel, "ipv6"), output_number(tunnel, "mtu"));
-        g_string_append_printf(text, "\n%s, LAN %s",
+        g_string_append_printf(text, "%s on %s%s%s", output_string(tunnel, "state"),
+                output_string(tunnel, "device"), *reason ? ": " : "", reason);
+        g_string_append_printf(text, "\nIPv4 %s, IPv6 %s, %s, LAN %s",
+                output_string(tunnel, "ipv4"), output_string(tunnel, "ipv6"),
                 output_flag(tunnel, "fail-closed") ? "fail-closed" : "open when it fails",
-                output_flag(tunnel, "allow-lan") ? "beside it" : "not reachable");
+                output_flag(tunnel, "allow-lan") ? "reachable" : "not reachable");
+        if (mtu > 0)
+                g_string_append_printf(text, ", MTU %u", mtu);
         if (*bypass)
                 g_string_append_printf(text, "\naround it: %s", bypass);
-        g_string_append_printf(text, "\nset by %s%s%s, lifetime %s", setter,
-                *setter ? ", user " : "user ", user, output_string(tunnel, "lifetime"));
+        g_string_append_printf(text, "\nset by %s%suser %s, lifetime %s", setter,
+                *setter ? ", " : "", user, output_string(tunnel, "lifetime"));
         return g_string_free(text, FALSE);
 }
 

@@ -16,7 +16,7 @@ static bool insert_switch(
 
         if (!text)
                 return true;
-        i = command_find_word(words, key, text, error);
+        i = command_find_word(words, "value", text, error);
         if (i >= 0)
                 g_variant_dict_insert(options, key, "b", i == 1);
         return i >= 0;
