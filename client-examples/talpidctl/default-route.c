@@ -70,22 +70,25 @@ static void print_now(const Ctl *ctl, GVariant *properties) {
 
 /* --- on every change --- */
 
-/* A neighbour's address that was learned is no news. */
+/* What becomes known of a route later, and what others say of its link, makes no other route. */
 static bool is_same(GVariant *a, GVariant *b) {
-        GVariant *routes[2] = { a, b };
-        bool is_equal;
+        static const char *const keys[] = { "device", "gateway", "metric" };
+        static const char *const later[] = { "mtu", "source" };
 
-        for (unsigned i = 0; i < 2; i++) {
-                GVariantDict rest;
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+                g_autofree char *one = output_entry(a, keys[i]), *other = output_entry(b, keys[i]);
 
-                g_variant_dict_init(&rest, routes[i]);
-                (void)g_variant_dict_remove(&rest, "gateway-mac");
-                routes[i] = g_variant_ref_sink(g_variant_dict_end(&rest));
+                if (strcmp(one, other) != 0)
+                        return false;
         }
-        is_equal = g_variant_equal(routes[0], routes[1]);
-        g_variant_unref(routes[0]);
-        g_variant_unref(routes[1]);
-        return is_equal;
+        for (size_t i = 0; i < G_N_ELEMENTS(later); i++) {
+                g_autofree char *one = output_entry(a, later[i]),
+                                *other = output_entry(b, later[i]);
+
+                if (*one && *other && strcmp(one, other) != 0)
+                        return false;
+        }
+        return true;
 }
 
 static void remember(Follower *follower, unsigned family, GVariant *route) {
@@ -123,15 +126,24 @@ static void compare(Follower *follower, GVariant *properties) {
         }
 }
 
-/* Properties come with their values: also what no signal of its own is made of. */
+/* DefaultRouteAdded, DefaultRouteRemoved and DefaultRouteChanged: one a real change. */
 static void on_signal(void *user, const char *interface, const char *name, GVariant *arguments) {
-        g_autoptr(GVariant) changed = NULL;
+        g_autoptr(GVariant) route = NULL;
+        const char *family = "";
 
-        if (strcmp(name, "PropertiesChanged") != 0 ||
-                !g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sa{sv}as)")))
+        if (strcmp(interface, BUS_ROUTING) != 0 || !g_str_has_prefix(name, "DefaultRoute"))
                 return;
-        g_variant_get(arguments, "(&s@a{sv}@as)", NULL, &changed, NULL);
-        compare(user, changed);
+        if (g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sa{sv}a{sv}st)")))
+                g_variant_get(arguments, "(&s@a{sv}@a{sv}&st)", &family, NULL, &route, NULL, NULL);
+        else if (g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sa{sv}t)")))
+                g_variant_get(arguments, "(&s@a{sv}t)", &family, &route, NULL);
+        if (g_str_equal(name, "DefaultRouteRemoved")) {
+                g_clear_pointer(&route, g_variant_unref);
+                route = g_variant_ref_sink(g_variant_new("a{sv}", NULL));
+        }
+        for (unsigned i = 0; route && i < N_FAMILIES; i++)
+                if (strcmp(family, families[i].family) == 0)
+                        tell(user, i, route);
 }
 
 static void on_answer(GObject *source, GAsyncResult *result, void *user) {

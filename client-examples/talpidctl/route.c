@@ -251,7 +251,7 @@ const Command route_commands[] = {
                 .help = LOOKUP_WORDS "\n"
                                      "Examples:\n"
                                      "  talpidctl route get 198.51.100.1\n"
-                                     "  talpidctl route get 198.51.100.1 uid root dev wg0",
+                                     "  talpidctl route get 198.51.100.1 uid root",
                 .run = get },
         { .name = "mtu",
                 .title = "route mtu",

@@ -6,9 +6,11 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 /* In the child. */
@@ -34,6 +36,13 @@ static unsigned count(const char *text, const char *what) {
         return n;
 }
 
+/* What is typed before the prompt's program has the echo off is thrown away by it. */
+static bool is_listening(int fd) {
+        struct termios settings;
+
+        return tcgetattr(fd, &settings) == 0 && !(settings.c_lflag & ECHO);
+}
+
 /* Until the terminal is closed by the last that has it. Return: 0; -ETIMEDOUT. */
 static int talk(int fd, const Terminal *terminal, GString *shown, unsigned *ret_answers) {
         gint64 end = g_get_monotonic_time() + COMMAND_TIMEOUT_MSEC * G_TIME_SPAN_MILLISECOND;
@@ -43,19 +52,22 @@ static int talk(int fd, const Terminal *terminal, GString *shown, unsigned *ret_
 
         for (;;) {
                 struct pollfd poller = { .fd = fd, .events = POLLIN };
-                gint64 left = (end - g_get_monotonic_time()) / G_TIME_SPAN_MILLISECOND;
+                bool is_asked = terminal->prompt && count(shown->str, terminal->prompt) > n_answers;
 
-                if (left <= 0 || poll(&poller, 1, (int)left) == 0)
+                if (g_get_monotonic_time() > end)
                         return -ETIMEDOUT;
-                n = read(fd, buffer, sizeof(buffer));
-                if (n <= 0)
-                        break;
-                g_string_append_len(shown, buffer, n);
-                while (terminal->prompt && count(shown->str, terminal->prompt) > n_answers) {
+                if (is_asked && is_listening(fd)) {
                         if (dprintf(fd, "%s\n", terminal->answer) < 0)
                                 return -errno;
                         n_answers++;
                 }
+                /* Nothing tells of a change of its settings. */
+                if (poll(&poller, 1, is_asked ? 10 : 1000) <= 0)
+                        continue;
+                n = read(fd, buffer, sizeof(buffer));
+                if (n <= 0)
+                        break;
+                g_string_append_len(shown, buffer, n);
         }
         if (ret_answers)
                 *ret_answers = n_answers;

@@ -70,11 +70,15 @@ void transcript_check(const char *path, TranscriptPlace place) {
         g_autoptr(GString) now = g_string_new(NULL);
         g_autofree char *expected = NULL;
         g_auto(GStrv) lines = NULL;
+        gsize comments = 0; /* end of those that the file begins with */
 
         g_assert_true(g_file_get_contents(path, &expected, NULL, NULL));
         lines = g_strsplit(expected, "\n", -1);
         for (char **line = lines; *line; line++)
-                if (g_str_has_prefix(*line, PROMPT))
+                if (now->len == comments && g_str_has_prefix(*line, "#")) {
+                        g_string_append_printf(now, "%s\n", *line);
+                        comments = now->len;
+                } else if (g_str_has_prefix(*line, PROMPT))
                         run_line(*line + strlen(PROMPT), place, now);
         if (strcmp(now->str, expected) != 0)
                 tell_difference(path, now->str);
