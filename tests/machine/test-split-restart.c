@@ -199,6 +199,33 @@ static void test_lost_state(Machine *machine) {
         fixture_close(&f);
 }
 
+#define LOCALNET "/proc/sys/net/ipv4/conf/wan0/route_localnet"
+
+/* Open for questions to 127.0.0.53, and nobody drops what comes in by that while the table is gone.
+ */
+static void test_localnet(Machine *machine) {
+        const char *opened;
+        Fixture f;
+
+        fixture_open(&f, machine);
+        opened = f.s.mechanism == SPLIT_NFTABLES ? "1" : "0";
+        CHECK_PRINTS(machine, opened, "cat", LOCALNET);
+        for (int is_forgotten = 0; is_forgotten < 2; is_forgotten++) {
+                const char *expected = is_forgotten ? "0" : opened;
+
+                kill_service(&f);
+                run("nft delete table inet talpid");
+                if (is_forgotten)
+                        run("rm /run/talpid/state");
+                start_service(&f);
+                CHECK_PRINTS(machine, expected, "cat", LOCALNET);
+                CHECK_PRINTS(machine, expected, "sh", "-c",
+                        "nft list table inet talpid | grep -c 'to loopback from outside'; true");
+        }
+        g_assert_true(client_wait_for_entry(f.s.client, "Tunnel", "device", "wg0"));
+        fixture_close(&f);
+}
+
 static void test_clean_up(Machine *machine) {
         Fixture f;
 
@@ -238,6 +265,8 @@ static const CheckCase cases[] = {
                 test_kill },
         { "/split-restart/stopped-service-leaves-what-was-asked-to-stay", test_stop },
         { "/split-restart/lost-state-leaves-nobody-marked-and-the-tunnel-closed", test_lost_state },
+        { "/split-restart/loopback-is-closed-again-when-the-firewall-was-taken-away",
+                test_localnet },
         { "/split-restart/clean-up-after-a-kill-leaves-no-mark-and-no-group", test_clean_up },
         { "/split-restart/another-mechanism-takes-over-at-a-start", test_other_mechanism },
 };
