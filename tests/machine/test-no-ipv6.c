@@ -58,6 +58,49 @@ static void check_way(SplitLab *s, Program *program, int family, char expected) 
         g_assert_cmpint(r, !=, -ETIMEDOUT);
 }
 
+static void check_listed(SplitLab *s, guint index, const char *expected) {
+        g_autoptr(GVariant) reply =
+                client_call_ok(s->client, "ListRoutes", "(" CLIENT_NO_OPTIONS ",)");
+        g_autoptr(GVariant) routes = g_variant_get_child_value(reply, 0), route = NULL;
+        const char *state = NULL, *reason = "";
+
+        g_assert_cmpuint(g_variant_n_children(routes), ==, 2);
+        route = g_variant_get_child_value(routes, index);
+        g_assert_true(g_variant_lookup(route, "state", "&s", &state));
+        (void)g_variant_lookup(route, "reason", "&s", &reason);
+        g_test_message("%u: %s %s", index, state, reason);
+        g_assert_cmpstr(state, ==, expected);
+        g_assert_cmpint(reason[0] == '\0', ==, g_str_equal(state, "installed"));
+}
+
+/* A route that follows the default waits for one of its family, and says so. */
+static void check_routes(SplitLab *s) {
+        g_variant_unref(client_call_ok(s->client, "AddRoutes",
+                "([{'destination': <'10.90.0.0/16'>, 'node': <'default'>},"
+                " {'destination': <'2001:db8:90::/48'>, 'node': <'default'>}], " CLIENT_NO_OPTIONS
+                ")"));
+        check_listed(s, 0, "installed");
+        check_listed(s, 1, "waiting");
+        g_variant_unref(client_call_ok(s->client, "RemoveRoutes",
+                "([{'destination': <'10.90.0.0/16'>}, {'destination': "
+                "<'2001:db8:90::/48'>}], " CLIENT_NO_OPTIONS ")"));
+}
+
+/* Nobody is there to put the rules right: the firewall alone stands. */
+static void check_guard(SplitLab *s, Program *program) {
+        g_free(machine_run_ok("sh", "-c",
+                "systemctl kill --signal=KILL talpid.service; systemctl stop talpid.service; "
+                "for f in -4 -6; do while ip $f rule del priority 4984 2>/dev/null; do :; done; "
+                "done",
+                NULL));
+        g_assert_true(client_wait_for_service(s->client, false));
+        check_way(s, program, AF_INET, '-');
+        check_way(s, program, AF_INET6, '-');
+        g_variant_unref(client_property(s->client, "Version"));
+        g_assert_true(client_wait_for_entry(s->client, "Tunnel", "state", "active"));
+        check_way(s, program, AF_INET, 'T');
+}
+
 /* @way6: of IPv6 in the tunnel. */
 static void check_machine(SplitLab *s, char way6) {
         g_autoptr(Program) program = program_start(BUILD_DIR, NULL);
@@ -72,6 +115,8 @@ static void check_machine(SplitLab *s, char way6) {
         g_assert_cmpstr(ipv6, ==, way6 == 'T' ? "carried" : "blocked");
         check_way(s, program, AF_INET, 'T');
         check_way(s, program, AF_INET6, way6);
+        check_routes(s);
+        check_guard(s, program);
 
         g_variant_unref(split_exclude(s->client, program_pid(program), "'sockets': <'reset'>"));
         check_way(s, program, AF_INET, 'O');

@@ -506,6 +506,30 @@ static void questions_of_groups_go_to_their_resolver(Lab *lab) {
         groups_remove(&groups);
 }
 
+static void questions_of_nested_groups_go_there_too(Lab *lab) {
+        Groups groups;
+        Fact both[2];
+
+        if (!groups_make(&groups))
+                return;
+        route_by_mark();
+        netns_sysctl("ipv4/conf/up0/route_localnet", "1");
+        both[0] = lab_group(groups.outer_id, 1, LAB_MARK, true);
+        both[1] = lab_group(groups.inner_id, 2, LAB_MARK, true);
+        LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_resolver("10.77.1.1"));
+        move_to(groups.inner);
+        /* The outer, the inner, both, the inner alone again. */
+        for (int which = 0; which < 4; which++) {
+                LAB_WRITE(lab, both[which % 2]);
+                if (which % 2)
+                        lab_remove(lab, &both[0]);
+                expect_asked(lab, FAR4, IPPROTO_UDP, "10.77.1.1");
+                expect_asked(lab, "127.0.0.53", IPPROTO_UDP, "10.77.1.1");
+                expect_asked(lab, "127.0.0.53", IPPROTO_TCP, "10.77.1.1");
+        }
+        groups_remove(&groups);
+}
+
 /* All places of listeners (MAX_HOOK_COUNT) where conntrack needs one, and our tables do not. */
 static void tells_that_there_is_no_conntrack(Lab *lab) {
         g_autoptr(GString) full = g_string_new("add table inet full;");
@@ -624,6 +648,7 @@ int main(int argc, char **argv) {
         ADD("without-conntrack-that-is-told-and-the-guard-stands",
                 tells_that_there_is_no_conntrack);
         ADD("where-they-cannot-be-matched-that-is-told", tells_that_groups_cannot_be_matched);
+        ADD("questions-of-nested-ones-go-there-too", questions_of_nested_groups_go_there_too);
         lab_test_add("/nftables-groups/class-ids-mark-like-cgroups", NFTABLES_NET_CLS,
                 class_ids_mark_like_cgroups);
         return g_test_run();
