@@ -10,15 +10,9 @@
 #include <string.h>
 #include <syslog.h>
 
-#include <linux/rtnetlink.h>
-
 #include "backends/base/cleanup.h"
 #include "service/bus/log-control.h"
 #include "service/model/numbers.h"
-
-/* Neighbours of the tunnel rule need room on both sides, below the main rule's 32766. */
-#define RULE_PRIORITY_MIN 1
-#define RULE_PRIORITY_MAX 32765
 
 static int parse_number(const char *text, uint64_t *ret, char **ret_end) {
         if (!isdigit((unsigned char)text[0]))
@@ -74,39 +68,6 @@ static int read_log_level(SettingsLookup lookup, int *level, Refusal *why) {
                         "TALPID_LOG_LEVEL=%.32s is not error, warning, notice, info or debug",
                         text);
         *level = parsed;
-        return 0;
-}
-
-static bool table_is_taken(uint32_t table) {
-        return table == RT_TABLE_UNSPEC || table == RT_TABLE_DEFAULT || table == RT_TABLE_MAIN ||
-               table == RT_TABLE_LOCAL;
-}
-
-static int check_ours(const Ours *ours, Refusal *why) {
-        if (ours->mark == 0)
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "TALPID_MARK is 0, which every packet has: set a bit");
-        if (ours->mark & ~ours->mark_mask)
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "TALPID_MARK=%#x has bits outside of TALPID_MARK_MASK=%#x", ours->mark,
-                        ours->mark_mask);
-        if (table_is_taken(ours->tunnel_table))
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "TALPID_TUNNEL_TABLE=%u is a table of the kernel: choose another",
-                        ours->tunnel_table);
-        if (table_is_taken(ours->excluded_table))
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "TALPID_EXCLUDED_TABLE=%u is a table of the kernel: choose another",
-                        ours->excluded_table);
-        if (ours->tunnel_table == ours->excluded_table)
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "TALPID_TUNNEL_TABLE and TALPID_EXCLUDED_TABLE are both %u: they must "
-                        "differ",
-                        ours->tunnel_table);
-        if (ours->rule_priority < RULE_PRIORITY_MIN || ours->rule_priority > RULE_PRIORITY_MAX)
-                return refusal_set(why, REFUSAL_INVALID_ARGS,
-                        "TALPID_RULE_PRIORITY=%u is not between %u and %u", ours->rule_priority,
-                        RULE_PRIORITY_MIN, RULE_PRIORITY_MAX);
         return 0;
 }
 
@@ -269,7 +230,7 @@ int settings_read(SettingsLookup lookup, Settings *ret, Refusal *why) {
         if (r >= 0)
                 r = read_bpf_directory(lookup, settings.bpf_directory, why);
         if (r >= 0)
-                r = check_ours(&settings.ours, why);
+                r = numbers_check(&settings.ours, why);
         if (r < 0)
                 return r;
 

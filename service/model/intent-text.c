@@ -211,7 +211,7 @@ static int parse_numbers(const char *line, Intent *intent) {
                 read_number(line, "tunnel-table", UINT32_MAX, &ours->tunnel_table) < 0 ||
                 read_number(line, "excluded-table", UINT32_MAX, &ours->excluded_table) < 0 ||
                 read_number(line, "priority", UINT32_MAX, &ours->rule_priority) < 0 ||
-                !numbers_are_sound(ours))
+                numbers_check(ours, NULL) < 0)
                 return -EBADMSG;
         return 0;
 }

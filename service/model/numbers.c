@@ -6,7 +6,9 @@
 
 #include "backends/base/cleanup.h"
 
-#define PRIORITY_MAX 32765 /* before the main table's rule */
+/* Neighbours of the tunnel rule need room on both sides, below the main rule's 32766. */
+#define PRIORITY_MIN 1
+#define PRIORITY_MAX 32765
 
 /* The second leaves out what Mullvad's 0x6d6f6c65 has, the last is below all other VPNs' bits. */
 static const struct {
@@ -122,7 +124,7 @@ Ours numbers_choose(const NumbersInput *input) {
         }
         if (input->fixed & NUMBERS_FIXED_PRIORITY)
                 ours.rule_priority = set->rule_priority;
-        return numbers_are_sound(&ours) ? ours : *set;
+        return numbers_check(&ours, NULL) >= 0 ? ours : *set;
 }
 
 bool numbers_equal(const Ours *a, const Ours *b) {
@@ -136,9 +138,30 @@ static bool is_of_kernel(uint32_t table) {
                table == RT_TABLE_LOCAL;
 }
 
-bool numbers_are_sound(const Ours *ours) {
-        return ours->mark != 0 && !(ours->mark & ~ours->mark_mask) &&
-               !is_of_kernel(ours->tunnel_table) && !is_of_kernel(ours->excluded_table) &&
-               ours->tunnel_table != ours->excluded_table && ours->rule_priority >= 1 &&
-               ours->rule_priority <= PRIORITY_MAX;
+int numbers_check(const Ours *ours, Refusal *why) {
+        if (ours->mark == 0)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_MARK is 0, which every packet has: set a bit");
+        if (ours->mark & ~ours->mark_mask)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_MARK=%#x has bits outside of TALPID_MARK_MASK=%#x", ours->mark,
+                        ours->mark_mask);
+        if (is_of_kernel(ours->tunnel_table))
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_TUNNEL_TABLE=%u is a table of the kernel: choose another",
+                        ours->tunnel_table);
+        if (is_of_kernel(ours->excluded_table))
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_EXCLUDED_TABLE=%u is a table of the kernel: choose another",
+                        ours->excluded_table);
+        if (ours->tunnel_table == ours->excluded_table)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_TUNNEL_TABLE and TALPID_EXCLUDED_TABLE are both %u: they must "
+                        "differ",
+                        ours->tunnel_table);
+        if (ours->rule_priority < PRIORITY_MIN || ours->rule_priority > PRIORITY_MAX)
+                return refusal_set(why, REFUSAL_INVALID_ARGS,
+                        "TALPID_RULE_PRIORITY=%u is not between %u and %u", ours->rule_priority,
+                        PRIORITY_MIN, PRIORITY_MAX);
+        return 0;
 }

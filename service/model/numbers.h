@@ -15,6 +15,7 @@
 
 #include "backends/facts/fact-set.h"
 #include "backends/facts/ours.h"
+#include "service/model/refusal.h"
 
 /* What of Ours a setting fixes. Marks go with their mask, tables with each other. */
 typedef enum NumbersFixed {
@@ -43,5 +44,9 @@ Ours numbers_choose(const NumbersInput *input);
 
 bool numbers_equal(const Ours *a, const Ours *b);
 
-/* Whether they can be used at all: bits in the mask, no tables of the kernel, room for rules. */
-bool numbers_are_sound(const Ours *ours);
+/*
+ * Whether they can be used at all: bits in the mask, no tables of the kernel,
+ * room for rules. Return: 0; -EPERM and @why (may be NULL), by the names of the
+ * settings.
+ */
+int numbers_check(const Ours *ours, Refusal *why);

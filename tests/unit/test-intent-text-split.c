@@ -8,19 +8,13 @@
 
 #include "backends/base/cleanup.h"
 #include "service/model/intent-text.h"
+#include "tests/unit/broken-text.h"
 
 #define HEADER "talpid-intent 1\n"
 #define OWNERS "owner uid=1000 name=\nowner uid=1000 name=:1.5\n"
 #define END "end\n"
 #define UNIT "selector owner=0 permanent=1 uid=1000 since=0 kind=unit value=a.service\n"
 #define GROUP "group owner=0 path=a/b\n"
-
-static char *text_of(const Intent *intent) {
-        char *text;
-
-        g_assert_cmpint(intent_text_format(intent, &text), ==, 0);
-        return text;
-}
 
 static void add(Intent *intent, uint32_t owner, const char *kind, const char *value) {
         Selector selector;
@@ -68,10 +62,10 @@ static Intent example(void) {
 
 static void test_round_trip(void) {
         CLEANUP(intent_clear) Intent intent = example(), read = INTENT_INIT;
-        g_autofree char *text = text_of(&intent), *again = NULL;
+        g_autofree char *text = broken_text_of(&intent), *again = NULL;
 
         g_assert_cmpint(intent_text_parse(text, &read), ==, 0);
-        again = text_of(&read);
+        again = broken_text_of(&read);
         g_assert_cmpstr(text, ==, again);
         g_assert_true(read.split.disabled);
         g_assert_cmpint(read.split.mode, ==, SPLIT_INCLUDE);
@@ -91,7 +85,7 @@ static void test_longest(void) {
         g_assert_nonnull(array_append(&intent.owners, &(Owner){ .uid = UINT32_MAX }));
         add(&intent, 0, "cgroup", value);
         add_group(&intent, 0, path);
-        text = text_of(&intent);
+        text = broken_text_of(&intent);
         g_assert_cmpint(intent_text_parse(text, &read), ==, 0);
         g_assert_cmpstr(((Selector *)array_at(&read.split.selectors, 0))->value, ==, value);
         g_assert_cmpstr(((SplitGroup *)array_at(&read.split.groups, 0))->path, ==, path);
@@ -181,45 +175,14 @@ static void test_case(const void *data) {
 
 static void test_truncated(void) {
         CLEANUP(intent_clear) Intent intent = example();
-        g_autofree char *text = text_of(&intent);
 
-        for (size_t i = strlen(text); i > 0; i--) {
-                CLEANUP(intent_clear) Intent read = INTENT_INIT;
-                g_autofree char *part = g_strndup(text, i - 1);
-
-                g_assert_cmpint(intent_text_parse(part, &read), ==, -EBADMSG);
-                g_assert_true(intent_is_empty(&read));
-        }
+        broken_text_cut_short(&intent);
 }
 
 static void test_mutated(void) {
         CLEANUP(intent_clear) Intent intent = example();
-        g_autofree char *text = text_of(&intent);
-        size_t length = strlen(text);
 
-        for (int round = 0; round < 20000; round++) {
-                CLEANUP(intent_clear) Intent read = INTENT_INIT;
-                g_autofree char *mutant = g_strdup(text);
-                int r;
-
-                for (int i = g_test_rand_int_range(1, 4); i > 0; i--)
-                        mutant[g_test_rand_int_range(0, (gint32)length)] =
-                                g_test_rand_bit()
-                                        ? (char)g_test_rand_int_range(1, 256)
-                                        : "0123456789=: \nabf/.%"[g_test_rand_int_range(0, 20)];
-                r = intent_text_parse(mutant, &read);
-                if (r < 0) {
-                        g_assert_cmpint(r, ==, -EBADMSG);
-                        g_assert_true(intent_is_empty(&read));
-                } else {
-                        CLEANUP(intent_clear) Intent again = INTENT_INIT;
-                        g_autofree char *second = text_of(&read), *third = NULL;
-
-                        g_assert_cmpint(intent_text_parse(second, &again), ==, 0);
-                        third = text_of(&again);
-                        g_assert_cmpstr(second, ==, third);
-                }
-        }
+        broken_text_mutate(&intent);
 }
 
 /* Items of a kind have an end, and so has a line. */
