@@ -37,6 +37,9 @@ typedef enum NftFlows {
 /* Flows that a table of @facts gives a mark to. */
 NftFlows nft_codec_flows(const FactSet *facts, NftablesMechanism mechanism);
 
+/* Of a group in an earlier table: looked for at levels that groups usually stand at. */
+#define NFT_LEVEL_UNKNOWN UINT32_MAX
+
 /* What earlier tables did, and goes on the way it went. */
 typedef struct NftPast {
         NftFlows flows;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
+#include <libnftnl/set.h>
 #include <libnftnl/udata.h>
 #include <string.h>
 
@@ -111,4 +112,41 @@ struct nlmsghdr *nft_message_get_table(char buffer[static NFT_REQUEST_MAX]) {
 
 struct nlmsghdr *nft_message_get_generation(char buffer[static NFT_REQUEST_MAX]) {
         return nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETGEN, NFPROTO_UNSPEC, NLM_F_ACK, 0);
+}
+
+struct nlmsghdr *nft_message_get_elements(char buffer[static NFT_REQUEST_MAX], const char *set) {
+        struct nlmsghdr *nlh =
+                nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSETELEM, NFPROTO_INET, NLM_F_DUMP, 0);
+
+        mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
+        mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
+        return nlh;
+}
+
+static int append_id(struct nftnl_set_elem *element, void *userdata) {
+        uint32_t size = 0;
+        const void *key = nftnl_set_elem_get(element, NFTNL_SET_ELEM_KEY, &size);
+        uint64_t id;
+
+        if (!key || size != sizeof(id))
+                return 0;
+        memcpy(&id, key, sizeof(id));
+        return array_append(userdata, &id) ? 0 : -1;
+}
+
+static void free_set(struct nftnl_set **set) {
+        if (*set)
+                nftnl_set_free(*set);
+}
+
+int nft_message_decode_groups(const struct nlmsghdr *nlh, Array *ids) {
+        CLEANUP(free_set) struct nftnl_set *set = nftnl_set_alloc();
+
+        if (!set)
+                return -ENOMEM;
+        if (!is_type(nlh, NFT_MSG_NEWSETELEM))
+                return 0;
+        if (nftnl_set_elems_nlmsg_parse(nlh, set) < 0)
+                return -EBADMSG;
+        return nftnl_set_elem_foreach(set, append_id, ids) < 0 ? -ENOMEM : 0;
 }

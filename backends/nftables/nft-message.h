@@ -13,6 +13,8 @@
 
 #include <linux/netlink.h>
 
+#include "backends/base/array.h"
+
 /* How a table of ours is recognised: later versions keep the first word. */
 #define NFT_TABLE_COMMENT_FIRST "talpid: "
 #define NFT_TABLE_COMMENT                                                                          \
@@ -36,3 +38,8 @@ bool nft_message_is_about_us(const struct nlmsghdr *nlh);
 #define NFT_REQUEST_MAX 128
 struct nlmsghdr *nft_message_get_table(char buffer[static NFT_REQUEST_MAX]);
 struct nlmsghdr *nft_message_get_generation(char buffer[static NFT_REQUEST_MAX]);
+
+/* Elements of @set of our table; of a set of cgroup2 groups, their numbers. */
+struct nlmsghdr *nft_message_get_elements(char buffer[static NFT_REQUEST_MAX], const char *set);
+/* Adds the numbers that @nlh tells of to @ids (uint64_t). Return: 0; -ENOMEM; -EBADMSG. */
+int nft_message_decode_groups(const struct nlmsghdr *nlh, Array *ids);

@@ -219,19 +219,15 @@ static void write_group_sets(NftTable *table) {
 }
 
 static void write_former_set(NftTable *table) {
-        struct nftnl_set *set = NULL;
+        struct nftnl_set *set;
 
-        for (size_t i = 0; i < table->n_past; i++) {
-                const MarkedGroup *group = &table->past[i];
-
-                if (!table->former_levels[group->level] || !nft_table_is_former(table, group))
-                        continue;
-                if (!set)
-                        set = open_set(table, SET_FORMER, &type_cgroup2, 0,
-                                "groups whose open flows go on around the tunnel");
-                if (set)
-                        append_group(table, set, group);
-        }
+        if (!table->has_former)
+                return;
+        set = open_set(table, SET_FORMER, &type_cgroup2, 0,
+                "groups whose open flows go on around the tunnel");
+        for (size_t i = 0; set && i < table->n_past; i++)
+                if (nft_table_is_former(table, &table->past[i]))
+                        append_group(table, set, &table->past[i]);
         if (set)
                 close_set(table, set);
 }

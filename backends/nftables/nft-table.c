@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <linux/netfilter/nf_tables.h>
+
+#define USUAL_LEVELS 16 /* user.slice/user-N.slice/user@N.service/app.slice/… is 6 with ours */
 
 static int gather_mark(NftTable *table, uint32_t mark, uint32_t mask) {
         for (size_t i = 0; i < table->n_marks; i++)
@@ -45,9 +48,17 @@ bool nft_table_is_former(const NftTable *table, const MarkedGroup *group) {
 static void gather_former(NftTable *table) {
         if (!table->base || !nft_table_guards_flows(table) || nft_table_guards_included(table))
                 return;
-        for (size_t i = 0; i < table->n_past; i++)
-                if (nft_table_is_former(table, &table->past[i]))
-                        table->former_levels[table->past[i].level] = true;
+        for (size_t i = 0; i < table->n_past; i++) {
+                const MarkedGroup *group = &table->past[i];
+                bool is_known = group->level != NFT_LEVEL_UNKNOWN;
+                uint32_t first = is_known ? group->level : 1;
+                uint32_t last = is_known ? group->level : USUAL_LEVELS;
+
+                if (nft_table_is_former(table, group)) {
+                        table->has_former = true;
+                        memset(table->former_levels + first, true, last - first + 1);
+                }
+        }
 }
 
 /* One mark for all: there is one way into the tunnel. */

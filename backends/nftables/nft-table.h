@@ -44,9 +44,10 @@ typedef struct NftTable {
         NftMark marks[NFT_MARKS_MAX];    /* that groups have */
         size_t n_marks;
         bool levels[NFT_LEVELS];        /* that groups stand at */
-        bool former_levels[NFT_LEVELS]; /* … and former ones */
-        bool above[NFT_LEVELS];         /* at which something lies above listed groups */
-        NftMark new_mark;               /* of what is new below those; 0: there are none */
+        bool former_levels[NFT_LEVELS]; /* … and perhaps former ones */
+        bool has_former;
+        bool above[NFT_LEVELS]; /* at which something lies above listed groups */
+        NftMark new_mark;       /* of what is new below those; 0: there are none */
         bool resolves;
 } NftTable;
 

@@ -14,11 +14,11 @@
 #include "backends/netlink/nl-error.h"
 #include "backends/netlink/nl-request.h"
 #include "backends/netlink/nl-watch.h"
+#include "backends/nftables/nft-former.h"
 #include "backends/nftables/nft-message.h"
 #include "backends/nftables/nft-transaction.h"
 
-#define FORMER_MAX 1024 /* groups that are remembered, the latest */
-#define TRIES_MAX 16    /* when others change the ruleset between our look and our write */
+#define TRIES_MAX 16 /* when others change the ruleset between our look and our write */
 
 typedef struct Nftables {
         Backend backend; /* first: a Backend is all that callers see */
@@ -30,7 +30,8 @@ typedef struct Nftables {
         sd_event_source *deferred; /* reports a loss that apply() came across */
         FactSet content;           /* what the table says, as far as we know */
         NftFlows flows;            /* that were given marks since there is a table */
-        Array former;              // MarkedGroup, the latest last: were marked, perhaps are again
+        Array former;              // MarkedGroup, see nft-former.h
+        bool knows_former;         /* of the last run */
         bool is_started;           /* a resync was asked for: reports are wanted */
 
         /* The table is ours: we wrote it, and nobody else's can be in its place unseen. */
@@ -96,33 +97,6 @@ static int check_place(Nftables *nftables, Fault *fault) {
         return 0;
 }
 
-/* Return: false without memory. */
-static bool note_former(Array *former, const MarkedGroup *group) {
-        for (size_t i = 0; i < former->n; i++) {
-                const MarkedGroup *known = array_at(former, i);
-
-                if (known->id == group->id) {
-                        array_remove(former, i);
-                        break;
-                }
-        }
-        if (former->n == FORMER_MAX)
-                array_remove(former, 0);
-        return array_append(former, group);
-}
-
-/* Adds the groups of what the table says that are not in @facts. */
-static int note_leaving(const Nftables *nftables, const FactSet *facts, Array *former) {
-        size_t n;
-        const Fact *groups = fact_set_of_kind(&nftables->content, FACT_MARKED_GROUP, &n);
-
-        for (size_t i = 0; i < n; i++)
-                if (!fact_set_find(facts, &groups[i]) &&
-                        !note_former(former, &groups[i].marked_group))
-                        return -ENOMEM;
-        return 0;
-}
-
 /*
  * Writes @facts. Before the first write, and the first after others changed
  * something, the place is looked at: it may hold a table of theirs. The write
@@ -148,13 +122,23 @@ static int write_once(Nftables *nftables, const FactSet *facts, const Array *for
         return nft_transaction_send(nftables->transaction, &batch, fault);
 }
 
+/* The first write replaces the table where the last run wrote down its own. */
+static int gather_former(const Nftables *nftables, const FactSet *facts, Array *former) {
+        int r = 0;
+
+        if (!nftables->knows_former && nftables->mechanism == NFTABLES_CGROUP2)
+                r = nft_former_read(
+                        former, &fact_set_find(facts, &key_of_base)->filter, nftables->request);
+        return r < 0 ? r : nft_former_note(former, &nftables->content, facts);
+}
+
 static int write_table(Nftables *nftables, const FactSet *facts, Fault *fault) {
         CLEANUP(array_clear) Array former = ARRAY_INIT(MarkedGroup);
         NftTableInfo info = { 0 };
         int r = array_copy(&former, &nftables->former);
 
         if (r >= 0 && has_base(facts))
-                r = note_leaving(nftables, facts, &former);
+                r = gather_former(nftables, facts, &former);
         if (r < 0)
                 return nl_fault_set(fault, r, NULL);
         r = -ERESTART;
@@ -167,7 +151,7 @@ static int write_table(Nftables *nftables, const FactSet *facts, Fault *fault) {
                 nftables->former = former;
                 former = ARRAY_INIT(MarkedGroup);
         }
-        nftables->is_written = true;
+        nftables->is_written = nftables->knows_former = true;
         nftables->flows =
                 has_base(facts) ? nftables->flows | nft_codec_flows(facts, nftables->mechanism) : 0;
         nftables->handle = find_table(nftables, &info) > 0 ? info.handle : 0;
@@ -257,7 +241,7 @@ static void report_loss(Nftables *nftables) {
         FactSet none = FACT_SET_INIT;
         const Fact *fact;
 
-        (void)note_leaving(nftables, &none, &nftables->former);
+        (void)nft_former_note(&nftables->former, &nftables->content, &none);
         nftables->is_lost = nftables->is_written = false;
         nftables->handle = 0;
         nftables->content = FACT_SET_INIT;
@@ -339,7 +323,7 @@ static int nftables_resync(Backend *backend) {
 
         r = verify(nftables, &left_behind);
         if (r == 0) {
-                (void)note_leaving(nftables, &facts, &nftables->former);
+                (void)nft_former_note(&nftables->former, &nftables->content, &facts);
                 fact_set_clear(&nftables->content);
                 nftables->is_lost = false;
                 nftables->handle = 0;

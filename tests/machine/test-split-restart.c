@@ -28,6 +28,8 @@
 #define N_PROGRAMS_MAX 64
 #define N_ASKED 20
 #define FIRST_PORT 9001
+#define KEPT_PORT 8999
+#define KEPT_SLOT 1
 
 static const int families[2] = { AF_INET, AF_INET6 };
 
@@ -170,6 +172,40 @@ static void test_kill(Machine *machine) {
         fixture_close(&f);
 }
 
+static void check_kept(Fixture *f, const char *when) {
+        WaysSeen seen;
+
+        for (int i = 0; i < 2; i++)
+                CHECK_OK(program_send(f->excluded, KEPT_SLOT + i, KEPT_PORT, /* mapped= */ false));
+        seen = ways_look(&f->s.ways);
+        if (ways_letter(&seen) != 'O' || seen.n_open != 2)
+                g_error("%s: %d packets open, %d in the tunnel, not 'O'", when, seen.n_open,
+                        seen.n_tunnel);
+}
+
+/* Their group is gone then, and the next service finds it nowhere but in the table. */
+static void test_kept_flows(Machine *machine) {
+        Fixture f;
+
+        fixture_open(&f, machine);
+        for (int i = 0; i < 2; i++)
+                CHECK_OK(program_socket(f.excluded, KEPT_SLOT + i, families[i], SOCK_DGRAM, 0));
+        check_kept(&f, "excluded");
+        g_variant_unref(split_include(f.s.client, program_pid(f.excluded), "'sockets': <'keep'>"));
+        check_way(&f, f.excluded, "the process brought back", 'T');
+        check_kept(&f, "brought back");
+        for (int i = 0; i < 2; i++) {
+                kill_service(&f);
+                check_kept(&f, "the service is dead");
+                start_service(&f);
+                g_assert_true(client_wait_for_entry(f.s.client, "Tunnel", "device", "wg0"));
+                check_way(&f, f.listed, "the excluded unit", 'O');
+                check_kept(&f, "the next one runs");
+        }
+        split_do(f.s.client, "RemoveSelectors", "([('unit', '" UNIT "')], @a{sv} {})");
+        fixture_close(&f);
+}
+
 static void test_stop(Machine *machine) {
         Fixture f;
 
@@ -263,6 +299,7 @@ static void test_other_mechanism(Machine *machine) {
 static const CheckCase cases[] = {
         { "/split-restart/killed-service-leaves-everybody-their-way-and-the-next-takes-over",
                 test_kill },
+        { "/split-restart/open-flows-of-who-was-brought-back-go-on", test_kept_flows },
         { "/split-restart/stopped-service-leaves-what-was-asked-to-stay", test_stop },
         { "/split-restart/lost-state-leaves-nobody-marked-and-the-tunnel-closed", test_lost_state },
         { "/split-restart/loopback-is-closed-again-when-the-firewall-was-taken-away",

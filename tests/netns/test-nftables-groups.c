@@ -434,11 +434,21 @@ static void open_flows_of_former_groups_go_on(Lab *lab) {
         g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
 
         /* Others change the table: what was remembered is not lost with it. */
-        (void)lab_nft("flush table inet talpid");
+        g_free(lab_nft("flush table inet talpid"));
         lab_wait_for_report(lab);
         LAB_WRITE(lab, TABLE(GUARD_BOTH));
         g_assert_cmpint(lab_send_from(fd, &packet), ==, 0);
         g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+
+        /* So is it by another start of the service. */
+        for (int i = 0; i < 2; i++) {
+                lab->backend = nftables_free(lab->backend);
+                g_assert_cmpint(nftables_new(lab->event, NFTABLES_CGROUP2, &lab->backend), ==, 0);
+                lab_listen(lab);
+                LAB_WRITE(lab, TABLE(GUARD_BOTH), lab_group(1 /* nobody */, 2, LAB_MARK, false));
+                g_assert_cmpint(lab_send_from(fd, &packet), ==, 0);
+                g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+        }
 
         (void)close(fd);
         g_assert_cmpint(lab_send(&packet), ==, -EPERM);
