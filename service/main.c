@@ -19,7 +19,9 @@ static const char *arg_idle_timeout;
 
 static void print_help(void) {
         (void)printf("Usage: talpidd [OPTION]\n"
-                     "Routing for VPN clients, on the system bus as org.talpid.Routing.\n"
+                     "Routing and split tunnelling for VPN clients, on the system bus as\n"
+                     "org.talpid.Routing and org.talpid.SplitTunnel. The first call to either\n"
+                     "starts it: \"talpidctl status\", for one.\n"
                      "\n"
                      "  --idle-timeout=TIME  leave after TIME without work: 30s, 500ms, infinity\n"
                      "  --clean-up           remove everything of ours from the kernel, and what\n"
@@ -57,12 +59,14 @@ static int parse_arguments(int argc, char *argv[], int *ret_status) {
                         (void)printf("talpidd %s\n", PROJECT_VERSION);
                         return 0;
                 default:
-                        *ret_status = EXIT_FAILURE; /* getopt_long() said why */
+                        /* getopt_long() said why */
+                        log_error("See talpidd --help");
+                        *ret_status = EXIT_FAILURE;
                         return 0;
                 }
         }
         if (optind < argc) {
-                log_error("Unknown argument %s: see --help", argv[optind]);
+                log_error("Unknown argument %s: see talpidd --help", argv[optind]);
                 *ret_status = EXIT_FAILURE;
                 return 0;
         }

@@ -93,7 +93,9 @@ int privileges_drop(const char *user, const char *directory) {
         if (geteuid() != 0) {
                 r = make_directory(directory, geteuid(), getegid());
                 if (r < 0)
-                        log_error("Cannot use the directory %s: %s", directory, strerror(-r));
+                        log_error("Cannot use the directory %s: %s. Only root and the user %s run "
+                                  "this; others call it, which starts it",
+                                directory, strerror(-r), user);
                 return r;
         }
 

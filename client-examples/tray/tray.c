@@ -11,6 +11,7 @@
 #include <glib-unix.h>
 #include <gtk/gtk.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "client-examples/tray/apps.h"
@@ -200,14 +201,42 @@ static void on_startup(GApplication *application, void *user) {
 static void on_activate(GApplication *application, void *user) {
 }
 
+/* What needs no display. Return: whether to go on; otherwise *ret_status is how to end. */
+static bool parse_arguments(int *argc, char ***argv, int *ret_status) {
+        gboolean version = FALSE;
+        const GOptionEntry entries[] = {
+                { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL },
+                { 0 },
+        };
+        g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+        g_autoptr(GError) error = NULL;
+
+        g_option_context_set_summary(context,
+                "Shows in the panel where traffic goes, and takes applications out of the\n"
+                "tunnel by a click. It starts by itself at login.");
+        g_option_context_add_main_entries(context, entries, NULL);
+        g_option_context_add_group(context, gtk_get_option_group(FALSE));
+        *ret_status = EXIT_SUCCESS;
+        if (!g_option_context_parse(context, argc, argv, &error)) {
+                g_printerr("talpid-tray: %s: see talpid-tray --help\n", error->message);
+                *ret_status = EXIT_FAILURE;
+                return false;
+        }
+        if (version)
+                g_print("talpid-tray %s\n", PROJECT_VERSION);
+        return !version;
+}
+
 int main(int argc, char **argv) {
         g_autoptr(GApplication) application =
                 g_application_new(NAMES_TRAY, G_APPLICATION_DEFAULT_FLAGS);
         Tray tray = { .application = application };
         int status;
 
+        if (!parse_arguments(&argc, &argv, &status))
+                return status;
         if (!gtk_init_check(&argc, &argv)) {
-                g_printerr("talpid-tray: there is no display\n");
+                g_printerr("talpid-tray: there is no display: it belongs into a desktop session\n");
                 return EXIT_FAILURE;
         }
         g_set_application_name(TITLE);
