@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "client-examples/tray/names.h"
 #include "client-examples/tray/processes.h"
 #include "client-examples/tray/unit-name.h"
 
@@ -167,7 +168,9 @@ static bool name_app(App *app, AppsLookup lookup, void *user) {
         app->title = clean(title);
         if (app->listed->len > 0 || is_known)
                 return true;
-        return app->is_own ? is_made_for_an_application(app) : !is_session(app);
+        if (app->is_own)
+                return is_made_for_an_application(app);
+        return !is_session(app) && strcmp(app->unit, NAMES_UNIT) != 0;
 }
 
 static int compare_apps(const void *a, const void *b) {

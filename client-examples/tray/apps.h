@@ -56,7 +56,7 @@ GPtrArray *apps_read_listed(GVariant *reply);
  * @own:        whose applications come first
  *
  * Left out: a user's services and session processes that no desktop entry knows, unless they are
- * listed, or were started by systemd-run(1).
+ * listed, or were started by systemd-run(1); and the service, which takes itself out of nothing.
  *
  * Return: an array of App that frees its elements.
  */

@@ -181,17 +181,11 @@ GPtrArray *menu_model_build(const Status *status, const Permissions *permissions
         return items;
 }
 
-bool menu_model_has_same_shape(GPtrArray *left, GPtrArray *right) {
-        if (left->len != right->len)
-                return false;
-        for (guint i = 0; i < left->len; i++) {
-                const MenuItem *a = g_ptr_array_index(left, i), *b = g_ptr_array_index(right, i);
+bool menu_model_is_same(const MenuItem *left, const MenuItem *right) {
+        bool is_named = left->kind == MENU_SUBMENU || left->kind == MENU_ACTION;
 
-                if (a->kind != b->kind ||
-                        (a->children && !menu_model_has_same_shape(a->children, b->children)))
-                        return false;
-        }
-        return true;
+        return left->kind == right->kind && g_strcmp0(left->target, right->target) == 0 &&
+               (!is_named || strcmp(left->label, right->label) == 0);
 }
 
 const char *menu_model_icon(const Status *status, char **ret_description) {

@@ -53,8 +53,8 @@ typedef struct MenuItem {
 /* @apps: of App. Return: an array of MenuItem that frees its elements. */
 GPtrArray *menu_model_build(const Status *status, const Permissions *permissions, GPtrArray *apps);
 
-/* Both show the same kinds in the same order, so that one can be turned into the other in place. */
-bool menu_model_has_same_shape(GPtrArray *left, GPtrArray *right);
+/* Whether the one can be turned into the other in place: the same application, or menu, or text. */
+bool menu_model_is_same(const MenuItem *left, const MenuItem *right);
 
 /* Return: the name of an icon, and a sentence for those that do not see it; caller frees the
  * latter. */

@@ -2,7 +2,7 @@
 
 #include "client-examples/tray/menu.h"
 
-#define INDEX "talpid-index"
+#define ITEM "talpid-item"
 
 struct Menu {
         MenuListener listener;
@@ -11,39 +11,26 @@ struct Menu {
         bool is_showing;  /* what is set by us was not chosen by anybody */
 };
 
-/* --- what was chosen --- */
-
-/* Items are looked up by their place, as in the meantime others may stand there. */
-static const MenuItem *item_of(Menu *menu, GtkWidget *widget) {
-        GtkWidget *shell = gtk_widget_get_parent(widget);
-        GtkWidget *opener = gtk_menu_get_attach_widget(GTK_MENU(shell));
-        GPtrArray *items = menu->items;
-        guint index = GPOINTER_TO_UINT(g_object_get_data(G_OBJECT(widget), INDEX));
-
-        if (shell != menu->widget) {
-                const MenuItem *parent = item_of(menu, opener);
-
-                items = parent ? parent->children : NULL;
-        }
-        return items && index < items->len ? g_ptr_array_index(items, index) : NULL;
+/* What a widget shows; it lives as long as the items that are shown. */
+static const MenuItem *item_of(GtkWidget *widget) {
+        return g_object_get_data(G_OBJECT(widget), ITEM);
 }
 
 static void on_activate(GtkWidget *widget, void *user) {
+        const MenuItem *item = item_of(widget);
         Menu *menu = user;
-        const MenuItem *item;
 
         if (menu->is_showing)
                 return;
-        item = item_of(menu, widget);
-        if (item && item->kind == MENU_SUBMENU)
+        if (item->kind == MENU_SUBMENU)
                 menu->listener.opened(menu->listener.user);
-        else if (item && item->is_sensitive)
+        else if (item->is_sensitive)
                 menu->listener.chosen(item, menu->listener.user);
 }
 
-/* --- what is shown --- */
-
 static GtkWidget *make_widget(const MenuItem *item) {
+        GtkWidget *widget;
+
         switch (item->kind) {
         case MENU_SEPARATOR:
                 return gtk_separator_menu_item_new();
@@ -54,59 +41,65 @@ static GtkWidget *make_widget(const MenuItem *item) {
         case MENU_SUBMENU:
                 break;
         }
-        return gtk_menu_item_new_with_label("");
+        widget = gtk_menu_item_new_with_label("");
+        if (item->kind == MENU_SUBMENU)
+                gtk_menu_item_set_submenu(GTK_MENU_ITEM(widget), gtk_menu_new());
+        return widget;
 }
 
-static void fill_shell(Menu *menu, GtkMenuShell *shell, GPtrArray *items);
+static GtkWidget *insert_widget(Menu *menu, GtkMenuShell *shell, const MenuItem *item, guint at) {
+        GtkWidget *widget = make_widget(item);
+
+        g_signal_connect(widget, "activate", G_CALLBACK(on_activate), menu);
+        gtk_menu_shell_insert(shell, widget, (int)at);
+        gtk_widget_show(widget);
+        return widget;
+}
+
+static void merge_shell(Menu *menu, GtkMenuShell *shell, GPtrArray *items);
 
 static void show_item(Menu *menu, GtkWidget *widget, const MenuItem *item) {
+        g_object_set_data(G_OBJECT(widget), ITEM, (void *)item);
         if (item->kind != MENU_SEPARATOR) {
                 gtk_menu_item_set_label(GTK_MENU_ITEM(widget), item->label);
                 gtk_widget_set_sensitive(widget, item->is_sensitive);
         }
         if (item->kind == MENU_CHECK)
                 gtk_check_menu_item_set_active(GTK_CHECK_MENU_ITEM(widget), item->is_checked);
+        if (item->kind == MENU_SUBMENU)
+                merge_shell(menu, GTK_MENU_SHELL(gtk_menu_item_get_submenu(GTK_MENU_ITEM(widget))),
+                        item->children);
         menu->listener.shown(widget, item, menu->listener.user);
 }
 
-static void add_widget(Menu *menu, GtkMenuShell *shell, const MenuItem *item, guint index) {
-        GtkWidget *widget = make_widget(item);
-
-        g_object_set_data(G_OBJECT(widget), INDEX, GUINT_TO_POINTER(index));
-        if (item->children) {
-                GtkWidget *submenu = gtk_menu_new();
-
-                fill_shell(menu, GTK_MENU_SHELL(submenu), item->children);
-                gtk_menu_item_set_submenu(GTK_MENU_ITEM(widget), submenu);
-        }
-        g_signal_connect(widget, "activate", G_CALLBACK(on_activate), menu);
-        gtk_menu_shell_append(shell, widget);
-        gtk_widget_show(widget);
-        show_item(menu, widget, item);
+static bool is_wanted(GPtrArray *items, guint from, const MenuItem *item) {
+        for (guint i = from; i < items->len; i++)
+                if (menu_model_is_same(g_ptr_array_index(items, i), item))
+                        return true;
+        return false;
 }
 
-static void remove_widget(GtkWidget *widget, void *user) {
-        gtk_widget_destroy(widget);
-}
-
-static void fill_shell(Menu *menu, GtkMenuShell *shell, GPtrArray *items) {
-        gtk_container_foreach(GTK_CONTAINER(shell), remove_widget, NULL);
-        for (guint i = 0; i < items->len; i++)
-                add_widget(menu, shell, g_ptr_array_index(items, i), i);
-}
-
-static void update_shell(Menu *menu, GtkMenuShell *shell, GPtrArray *items) {
+/* Widgets whose items are gone go, the others stay in their order. */
+static void merge_shell(Menu *menu, GtkMenuShell *shell, GPtrArray *items) {
         GList *widgets = gtk_container_get_children(GTK_CONTAINER(shell));
-        GList *widget = widgets;
+        GList *next = widgets;
 
-        for (guint i = 0; i < items->len && widget; i++, widget = widget->next) {
+        for (guint i = 0; i < items->len; i++) {
                 const MenuItem *item = g_ptr_array_index(items, i);
+                GtkWidget *widget;
 
-                show_item(menu, widget->data, item);
-                if (item->children)
-                        update_shell(menu, GTK_MENU_SHELL(gtk_menu_item_get_submenu(widget->data)),
-                                item->children);
+                for (; next && !is_wanted(items, i, item_of(next->data)); next = next->next)
+                        gtk_widget_destroy(next->data);
+                if (next && menu_model_is_same(item, item_of(next->data))) {
+                        widget = next->data;
+                        next = next->next;
+                } else {
+                        widget = insert_widget(menu, shell, item, i);
+                }
+                show_item(menu, widget, item);
         }
+        for (; next; next = next->next)
+                gtk_widget_destroy(next->data);
         g_list_free(widgets);
 }
 
@@ -115,10 +108,7 @@ void menu_show(Menu *menu, GPtrArray *items) {
 
         menu->items = items;
         menu->is_showing = true;
-        if (old && menu_model_has_same_shape(old, items))
-                update_shell(menu, GTK_MENU_SHELL(menu->widget), items);
-        else
-                fill_shell(menu, GTK_MENU_SHELL(menu->widget), items);
+        merge_shell(menu, GTK_MENU_SHELL(menu->widget), items);
         menu->is_showing = false;
 }
 

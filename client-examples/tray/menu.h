@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The model of the menu as a GTK menu. What changes in place is changed in place, so that an open
- * menu stays open.
+ * The model of the menu as a GTK menu. Entries that stay are changed in place, so that a menu that
+ * is open stays open, and a click hits what was seen.
  *
  * The caller owns the Menu; it owns its widgets.
  */

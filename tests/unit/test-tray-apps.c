@@ -196,6 +196,7 @@ static void test_own_first(void) {
         add(&world, 1, 0, 0, "/init.scope", "systemd");
         add(&world, 2, 0, 0, "/", "kthreadd");
         add(&world, 10, 1, 0, "/system.slice/cron.service", "cron");
+        add(&world, 9, 1, 996, "/system.slice/talpid.service", "talpidd");
         add(&world, 11, 1, BOB, "/user.slice/user-1001.slice/user@1001.service/a.scope", "a");
         add(&world, 12, 1, ALICE, MANAGER "app.slice/z.scope", "z");
         check(&world, "[]", "z=1/1 a=1/1 cron=1/1");
