@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /*
- * Three states of the machine take turns, a tenth of a second each: no rules at
- * all, ours, and the classic rules, marks by the firewall and masquerading. The
+ * States of the machine take turns, a twentieth of a second each and there and
+ * back again: no rules at all (twice, by two processes: how far apart they come
+ * out is what chance does), ours, a policy rule alone, an empty chain of the
+ * firewall, and the classic rules, marks by the firewall and masquerading. The
  * "tunnel" is a link like the other, so that only the rules make a difference.
  */
 
@@ -24,7 +26,7 @@
 #include "tests/machine/lib/client.h"
 #include "tests/machine/lib/split.h"
 
-#define N_ROUNDS 20
+#define N_ROUNDS 40
 #define N_SELECTOR_ROUNDS 3
 #define N_SELECTORS 1000
 #define N_CALLS 300
@@ -34,13 +36,15 @@
 typedef struct Bench {
         Client *client;
         sd_bus *bus;
-        Worker *plain, *excluded, *classic;
+        Worker *plain, *again, *excluded, *classic;
 } Bench;
 
 /* Who measures in which state. */
 typedef enum Way {
         WAY_NO_RULES,
+        WAY_NO_RULES_AGAIN,
         WAY_ROUTED,
+        WAY_EMPTY_CHAIN,
         WAY_EXCLUDED,
         WAY_OTHER,
         WAY_CLASSIC_EXCLUDED,
@@ -50,7 +54,9 @@ typedef enum Way {
 
 static const char *const way_names[N_WAYS] = {
         [WAY_NO_RULES] = "no rules at all",
+        [WAY_NO_RULES_AGAIN] = "no rules at all, once more: chance",
         [WAY_ROUTED] = "a policy rule and its table alone",
+        [WAY_EMPTY_CHAIN] = "the same and an empty chain at postrouting",
         [WAY_EXCLUDED] = "an excluded process",
         [WAY_OTHER] = "another process",
         [WAY_CLASSIC_EXCLUDED] = "classic rules: an excluded process",
@@ -77,6 +83,12 @@ static const char routed_script[] = "ip route add default via 10.77.2.1 dev up2 
 
 static const char not_routed_script[] = "ip rule del pref 101; ip -6 rule del pref 101\n"
                                         "ip route flush table 100\n";
+
+/* What any firewall costs that looks at what leaves, before its first rule. */
+static const char empty_script[] = "nft 'add table inet empty; add chain inet empty leaves "
+                                   "{ type filter hook postrouting priority filter; }'\n";
+
+static const char no_empty_script[] = "nft delete table inet empty\n";
 
 static const char classic_script[] =
         "nft -f - <<'END'\n"
@@ -134,6 +146,7 @@ static void bench_open(Bench *bench, Machine *machine) {
         traffic_serve("s1");
         traffic_serve("s2");
         bench->plain = worker_start();
+        bench->again = worker_start();
         bench->excluded = worker_start();
         bench->classic = worker_start();
         move_to(worker_pid(bench->classic), GROUPS "/classic");
@@ -144,6 +157,7 @@ static void bench_open(Bench *bench, Machine *machine) {
 
 static void bench_close(Bench *bench) {
         bench->plain = worker_stop(bench->plain);
+        bench->again = worker_stop(bench->again);
         bench->excluded = worker_stop(bench->excluded);
         bench->classic = worker_stop(bench->classic);
         bench->client = client_free(bench->client);
@@ -185,23 +199,56 @@ static void measure_all(Worker *worker, Figures rates[TRAFFIC_N_KINDS]) {
                 figures_add(&rates[kind], worker_measure(worker, kind));
 }
 
-static void bench_traffic(Bench *bench) {
-        Figures rates[N_WAYS][TRAFFIC_N_KINDS] = { 0 };
+typedef Figures Rates[N_WAYS][TRAFFIC_N_KINDS];
 
-        for (unsigned i = 0; i < N_ROUNDS; i++) {
-                measure_all(bench->plain, rates[WAY_NO_RULES]);
-                enter_ours(bench);
-                measure_all(bench->excluded, rates[WAY_EXCLUDED]);
-                measure_all(bench->plain, rates[WAY_OTHER]);
-                leave_ours(bench);
-                run(routed_script);
-                measure_all(bench->plain, rates[WAY_ROUTED]);
-                run(classic_script);
-                measure_all(bench->classic, rates[WAY_CLASSIC_EXCLUDED]);
-                measure_all(bench->plain, rates[WAY_CLASSIC_OTHER]);
-                run(no_classic_script);
-                run(not_routed_script);
-        }
+static void in_no_rules(Bench *bench, Rates rates) {
+        measure_all(bench->plain, rates[WAY_NO_RULES]);
+}
+
+static void in_no_rules_again(Bench *bench, Rates rates) {
+        measure_all(bench->again, rates[WAY_NO_RULES_AGAIN]);
+}
+
+static void in_ours(Bench *bench, Rates rates) {
+        enter_ours(bench);
+        measure_all(bench->excluded, rates[WAY_EXCLUDED]);
+        measure_all(bench->plain, rates[WAY_OTHER]);
+        leave_ours(bench);
+}
+
+static void in_routed(Bench *bench, Rates rates) {
+        run(routed_script);
+        measure_all(bench->plain, rates[WAY_ROUTED]);
+        run(empty_script);
+        measure_all(bench->plain, rates[WAY_EMPTY_CHAIN]);
+        run(no_empty_script);
+        run(not_routed_script);
+}
+
+static void in_classic(Bench *bench, Rates rates) {
+        run(routed_script);
+        run(classic_script);
+        measure_all(bench->classic, rates[WAY_CLASSIC_EXCLUDED]);
+        measure_all(bench->plain, rates[WAY_CLASSIC_OTHER]);
+        run(no_classic_script);
+        run(not_routed_script);
+}
+
+static void (*const states[])(Bench *bench, Rates rates) = {
+        in_no_rules,
+        in_ours,
+        in_no_rules_again,
+        in_routed,
+        in_classic,
+};
+
+static void bench_traffic(Bench *bench) {
+        const size_t n = G_N_ELEMENTS(states);
+        Rates rates = { 0 };
+
+        for (unsigned round = 0; round < N_ROUNDS; round++)
+                for (size_t i = 0; i < n; i++)
+                        states[round % 2 ? n - 1 - i : i](bench, rates);
         check_no_rules();
         for (TrafficKind kind = 0; kind < TRAFFIC_N_KINDS; kind++) {
                 heading(kind_headings[kind]);

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,7 +21,9 @@
 
 #include "tests/bench/figures.h"
 
-#define MEASURE_USEC 100000
+#define MEASURE_USEC 50000
+#define WARM_UP_USEC 3000 /* after a change of rules, and of who had the processor */
+#define NICENESS (-5)
 #define PACKETS_PORT 5001
 #define CONNECTIONS_PORT 5002
 #define BYTES_PORT 5003
@@ -166,19 +169,33 @@ static double processor_sec(void) {
         return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static double measure(TrafficKind kind) {
-        int64_t until = bench_now_usec() + MEASURE_USEC;
-        double start = processor_sec();
-        double n = kind == TRAFFIC_PACKETS       ? send_packets(until)
-                   : kind == TRAFFIC_CONNECTIONS ? make_connections(until)
-                                                 : send_bytes(until);
+static double traffic_until(TrafficKind kind, int64_t until_usec) {
+        switch (kind) {
+        case TRAFFIC_PACKETS:
+                return send_packets(until_usec);
+        case TRAFFIC_CONNECTIONS:
+                return make_connections(until_usec);
+        case TRAFFIC_BYTES:
+                return send_bytes(until_usec);
+        case TRAFFIC_N_KINDS:
+                break;
+        }
+        return 0;
+}
 
+static double measure(TrafficKind kind) {
+        double start, n;
+
+        (void)traffic_until(kind, bench_now_usec() + WARM_UP_USEC);
+        start = processor_sec();
+        n = traffic_until(kind, bench_now_usec() + MEASURE_USEC);
         return n / (processor_sec() - start);
 }
 
 static void work(int fd) {
         TrafficKind kind;
 
+        (void)setpriority(PRIO_PROCESS, 0, NICENESS);
         while (recv(fd, &kind, sizeof(kind), 0) == sizeof(kind)) {
                 double rate = measure(kind);
 

@@ -30,7 +30,7 @@ Worker *worker_stop(Worker *worker); /* Return: NULL */
 pid_t worker_pid(const Worker *worker);
 
 /*
- * Measures for a tenth of a second. Return: so many in a second of its processor
+ * Measures for a twentieth of a second. Return: so many in a second of its processor
  * time, so that what else this computer does changes little.
  */
 double worker_measure(Worker *worker, TrafficKind kind);
