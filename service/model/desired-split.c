@@ -182,10 +182,18 @@ static const GroupPlace *find_group(const DesiredView *view, const char *path) {
         return array_search(view->input.groups, &key, group_place_compare, NULL);
 }
 
-/* What is listed in include mode asks the tunnel's resolvers or none: others use the open network.
+/*
+ * What is listed in include mode asks the tunnel's resolvers or none: others use
+ * the open network. What is excluded may ask as others do, where no resolver is
+ * known: then nothing has to look at its datagrams.
  */
 static bool resolves(const DesiredView *view) {
-        return view->input.intent->split.dns == SPLIT_DNS_SYSTEM || is_include(view);
+        const Address *resolvers = view->input.resolvers;
+
+        if (is_include(view))
+                return true;
+        return view->input.intent->split.dns == SPLIT_DNS_SYSTEM &&
+               (address_is_set(&resolvers[0]) || address_is_set(&resolvers[1]));
 }
 
 static int put_group(FactSet *facts, const DesiredView *view, const char *path) {

@@ -295,6 +295,36 @@ static void test_base(void) {
         }
 }
 
+/* What turns questions looks at every datagram: it is there for a resolver of either family. */
+static void test_no_resolver(void) {
+        static const struct {
+                const char *ipv4, *ipv6;
+                const char *expected;
+        } known[] = {
+                { NULL, NULL, MARKED("78", "0x10000000") "\n" },
+                { "192.168.1.53", NULL, MARKED("78", "0x10000000") " resolves\n" },
+                { NULL, "fd00::53", MARKED("78", "0x10000000") " resolves\n" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
+                CLEANUP(fact_set_clear) FactSet before = FACT_SET_INIT;
+                g_autoptr(World) w = world_new();
+                g_autofree char *found = NULL;
+
+                w->input.resolvers[0] =
+                        known[i].ipv4 ? make_address(known[i].ipv4) : (Address){ 0 };
+                w->input.resolvers[1] =
+                        known[i].ipv6 ? make_address(known[i].ipv6) : (Address){ 0 };
+                select_one(w, "cgroup", "that/does/not/run");
+                build(w);
+                g_assert_cmpint(fact_set_copy(&before, &w->desired), ==, 0);
+                take_out(w, "x/talpid-excluded");
+                build(w);
+                found = difference(&before, &w->desired);
+                g_assert_cmpstr(found, ==, known[i].expected);
+        }
+}
+
 /* A group of several owners is one group; one that went has no mark. */
 static void test_groups_once(void) {
         g_autoptr(World) w = world_new();
@@ -622,6 +652,8 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/desired-split/each-selector-is-exactly-its-facts", test_cases);
         g_test_add_func("/desired-split/somebody-listed-is-a-table-and-its-rules", test_base);
+        g_test_add_func(
+                "/desired-split/without-a-resolver-questions-are-left-alone", test_no_resolver);
         g_test_add_func("/desired-split/group-of-several-owners-is-one", test_groups_once);
         g_test_add_func("/desired-split/new-groups-matter-in-include-mode", test_known);
         g_test_add_func("/desired-split/listed-and-unlisted-keep-apart-at-random", test_random);

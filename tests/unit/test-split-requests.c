@@ -142,8 +142,7 @@ static void refuse_mark(SplitWorld *w, uint64_t id) {
                         .marked_group = { .id = id,
                                 .level = 3,
                                 .mark = OURS_DEFAULT_MARK,
-                                .mask = OURS_DEFAULT_MARK_MASK,
-                                .resolves = true } },
+                                .mask = OURS_DEFAULT_MARK_MASK } },
                 -ENOSPC, "no room for the program", 100);
 }
 
