@@ -361,7 +361,7 @@ static int run_split(int argc, char **argv) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(mechanisms) && r == EXIT_SUCCESS; i++) {
                 (void)g_setenv("TALPID_TEST_MECHANISM", mechanisms[i], TRUE);
-                r = machine_main(argc, argv, &offline, bench_split, NULL);
+                r = machine_main(argc, argv, &online, bench_split, NULL);
         }
         return r;
 }

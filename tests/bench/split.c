@@ -3,9 +3,9 @@
 /*
  * States of the machine take turns, a twentieth of a second each and there and
  * back again: no rules at all (twice, by two processes: how far apart they come
- * out is what chance does), ours, a policy rule alone, an empty chain of the
- * firewall, and the classic rules, marks by the firewall and masquerading. The
- * "tunnel" is a link like the other, so that only the rules make a difference.
+ * out is what chance does), ours with and without turning DNS, a policy rule alone, an empty chain
+ * of the firewall, and the classic rules, marks by the firewall and masquerading. The "tunnel" is a
+ * link like the other, so that only the rules make a difference.
  */
 
 #include "tests/bench/split.h"
@@ -47,6 +47,8 @@ typedef enum Way {
         WAY_EMPTY_CHAIN,
         WAY_EXCLUDED,
         WAY_OTHER,
+        WAY_EXCLUDED_NOT_DNS,
+        WAY_OTHER_NOT_DNS,
         WAY_CLASSIC_EXCLUDED,
         WAY_CLASSIC_OTHER,
         N_WAYS,
@@ -59,22 +61,32 @@ static const char *const way_names[N_WAYS] = {
         [WAY_EMPTY_CHAIN] = "the same and an empty chain at postrouting",
         [WAY_EXCLUDED] = "an excluded process",
         [WAY_OTHER] = "another process",
+        [WAY_EXCLUDED_NOT_DNS] = "an excluded process, Dns = tunnel",
+        [WAY_OTHER_NOT_DNS] = "another process, Dns = tunnel",
         [WAY_CLASSIC_EXCLUDED] = "classic rules: an excluded process",
         [WAY_CLASSIC_OTHER] = "classic rules: another process",
 };
 
-static const char links_script[] = "for i in 1 2; do\n"
-                                   "  ip netns add s$i\n"
-                                   "  ip link add up$i type veth peer name p$i netns s$i\n"
-                                   "  ip address add 10.77.$i.2/24 dev up$i\n"
-                                   "  ip link set up$i up\n"
-                                   "  ip -n s$i link set lo up\n"
-                                   "  ip -n s$i link set p$i up\n"
-                                   "  ip -n s$i address add 10.77.$i.1/24 dev p$i\n"
-                                   "  ip -n s$i address add " TRAFFIC_ADDRESS "/32 dev lo\n"
-                                   "done\n"
-                                   "ip route add default via 10.77.1.1 dev up1\n"
-                                   "mkdir " GROUPS " " GROUPS "/classic\n";
+static const char links_script[] =
+        "for i in 1 2; do\n"
+        "  ip netns add s$i\n"
+        "  ip link add up$i type veth peer name p$i netns s$i\n"
+        "  until nmcli device set up$i managed no 2>&-; do :; done\n" /* it takes addresses away */
+        "  ip address add 10.77.$i.2/24 dev up$i\n"
+        "  ip link set up$i up\n"
+        "  ip -n s$i link set lo up\n"
+        "  ip -n s$i link set p$i up\n"
+        "  ip -n s$i address add 10.77.$i.1/24 dev p$i\n"
+        "  ip -n s$i address add " TRAFFIC_ADDRESS "/32 dev lo\n"
+        "done\n"
+        "nmcli -w 20 device disconnect wan0\n"
+        "nmcli -w 20 device disconnect wan1\n"
+        "nmcli connection add type ethernet ifname up1 con-name isp ipv4.method manual "
+        "ipv4.addresses 10.77.1.2/24 ipv4.gateway 10.77.1.1 ipv4.route-metric 1 "
+        "ipv4.dns 10.77.1.1 ipv6.method disabled\n"
+        "nmcli device set up1 managed yes\n"
+        "nmcli -w 20 connection up isp\n"
+        "mkdir " GROUPS " " GROUPS "/classic\n";
 
 /* As ours, but nothing else: what any VPN that routes by policy costs. */
 static const char routed_script[] = "ip route add default via 10.77.2.1 dev up2 table 100\n"
@@ -213,6 +225,10 @@ static void in_ours(Bench *bench, Rates rates) {
         enter_ours(bench);
         measure_all(bench->excluded, rates[WAY_EXCLUDED]);
         measure_all(bench->plain, rates[WAY_OTHER]);
+        split_do(bench->client, "SetDns", "('tunnel', @a{sv} {})");
+        measure_all(bench->excluded, rates[WAY_EXCLUDED_NOT_DNS]);
+        measure_all(bench->plain, rates[WAY_OTHER_NOT_DNS]);
+        split_do(bench->client, "SetDns", "('system', @a{sv} {})");
         leave_ours(bench);
 }
 
