@@ -11,9 +11,17 @@
 
 #define GUARD_BOTH (FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6)
 
+/* The kernel sends packets of its own, when it likes. */
+static char *list_with_counters_at_zero(void) {
+        g_autoptr(GRegex) counted = g_regex_new("packets [0-9]+ bytes [0-9]+", 0, 0, NULL);
+        g_autofree char *listed = lab_nft("list table inet talpid");
+
+        return g_regex_replace_literal(counted, listed, -1, 0, "packets 0 bytes 0", 0, NULL);
+}
+
 static void check_listing(const char *fixture) {
         g_autofree char *path = g_build_filename(FIXTURES, fixture, NULL);
-        g_autofree char *listed = lab_nft("list table inet talpid");
+        g_autofree char *listed = list_with_counters_at_zero();
         g_autofree char *expected = NULL;
 
         if (g_getenv("NFT_FIXTURES_WRITE")) /* after a change of the table: look at the diff */
