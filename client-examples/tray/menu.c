@@ -56,12 +56,21 @@ static GtkWidget *insert_widget(Menu *menu, GtkMenuShell *shell, const MenuItem 
         return widget;
 }
 
+/* A single underscore marks the key of an entry, for GTK and for panels. */
+static void show_label(GtkMenuItem *widget, const char *label) {
+        g_auto(GStrv) parts = g_strsplit(label, "_", -1);
+        g_autofree char *text = g_strjoinv("__", parts);
+
+        gtk_menu_item_set_use_underline(widget, TRUE);
+        gtk_menu_item_set_label(widget, text);
+}
+
 static void merge_shell(Menu *menu, GtkMenuShell *shell, GPtrArray *items);
 
 static void show_item(Menu *menu, GtkWidget *widget, const MenuItem *item) {
         g_object_set_data(G_OBJECT(widget), ITEM, (void *)item);
         if (item->kind != MENU_SEPARATOR) {
-                gtk_menu_item_set_label(GTK_MENU_ITEM(widget), item->label);
+                show_label(GTK_MENU_ITEM(widget), item->label);
                 gtk_widget_set_sensitive(widget, item->is_sensitive);
         }
         if (item->kind == MENU_CHECK)

@@ -31,8 +31,9 @@ void link_clear(Link *link) {
 char *link_title(const Link *link) {
         if (!link->device)
                 return NULL;
-        return link->connection ? g_strdup_printf("%s (%s)", link->connection, link->device)
-                                : g_strdup(link->device);
+        if (!link->connection || strcmp(link->connection, link->device) == 0)
+                return g_strdup(link->device);
+        return g_strdup_printf("%s (%s)", link->connection, link->device);
 }
 
 typedef struct Reader {

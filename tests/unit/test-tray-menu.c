@@ -166,6 +166,8 @@ static void test_lines(void) {
                 { "{'Tunnel': <'nonsense'>}", "No tunnel" },
                 { "{'DefaultRoute4': <@a{sv} {}>}", "No connection to the internet" },
                 { "{'DefaultRoute6': <{'device': <'eth0'>}>}", "Internet: eth0" },
+                { "{'DefaultRoute4': <{'device': <'eth0'>, 'connection': <'eth0'>}>}",
+                        "Internet: eth0" },
                 { "{'DefaultRoute4': <{'device': <'a'>, 'metered': <true>}>, 'DefaultRoute6': "
                   "<{'device': <'b'>}>}",
                         "Internet: a, IPv6: b, metered" },
