@@ -36,6 +36,7 @@ typedef struct Tray {
         Menu *menu;
         Indicator *indicator;
         guint refresh_source;
+        bool has_failed; /* to start */
 } Tray;
 
 /* --- what is shown --- */
@@ -166,6 +167,10 @@ static bool open_tray(Tray *tray) {
         };
         g_autoptr(GError) error = NULL;
 
+        if (!gtk_init_check(NULL, NULL)) {
+                g_printerr("talpid-tray: there is no display\n");
+                return false;
+        }
         tray->bus = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &error);
         if (!tray->bus) {
                 g_printerr("talpid-tray: system bus: %s\n", error->message);
@@ -193,7 +198,10 @@ static void close_tray(Tray *tray) {
 }
 
 static void on_startup(GApplication *application, void *user) {
-        if (open_tray(user))
+        Tray *tray = user;
+
+        tray->has_failed = !open_tray(tray);
+        if (!tray->has_failed)
                 g_application_hold(application);
 }
 
@@ -201,50 +209,34 @@ static void on_startup(GApplication *application, void *user) {
 static void on_activate(GApplication *application, void *user) {
 }
 
-/* What needs no display. Return: whether to go on; otherwise *ret_status is how to end. */
-static bool parse_arguments(int *argc, char ***argv, int *ret_status) {
-        gboolean version = FALSE;
-        const GOptionEntry entries[] = {
-                { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL },
-                { 0 },
-        };
-        g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-        g_autoptr(GError) error = NULL;
-
-        g_option_context_set_summary(context,
-                "Shows in the panel where traffic goes, and takes applications out of the\n"
-                "tunnel by a click. It starts by itself at login.");
-        g_option_context_add_main_entries(context, entries, NULL);
-        g_option_context_add_group(context, gtk_get_option_group(FALSE));
-        *ret_status = EXIT_SUCCESS;
-        if (!g_option_context_parse(context, argc, argv, &error)) {
-                g_printerr("talpid-tray: %s: see talpid-tray --help\n", error->message);
-                *ret_status = EXIT_FAILURE;
-                return false;
-        }
-        if (version)
-                g_print("talpid-tray %s\n", PROJECT_VERSION);
-        return !version;
+/* Return: exit status; -1 goes on. */
+static int on_options(GApplication *application, GVariantDict *options, void *user) {
+        if (!g_variant_dict_contains(options, "version"))
+                return -1;
+        g_print("talpid-tray " PROJECT_VERSION "\n");
+        return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {
+        static const GOptionEntry options[] = {
+                { "version", 0, 0, G_OPTION_ARG_NONE, NULL, "Show the version", NULL },
+                {},
+        };
         g_autoptr(GApplication) application =
                 g_application_new(NAMES_TRAY, G_APPLICATION_DEFAULT_FLAGS);
         Tray tray = { .application = application };
         int status;
 
-        if (!parse_arguments(&argc, &argv, &status))
-                return status;
-        if (!gtk_init_check(&argc, &argv)) {
-                g_printerr("talpid-tray: there is no display: it belongs into a desktop session\n");
-                return EXIT_FAILURE;
-        }
         g_set_application_name(TITLE);
+        g_application_add_main_option_entries(application, options);
+        g_application_add_option_group(
+                application, gtk_get_option_group(/* open_default_display= */ FALSE));
+        g_signal_connect(application, "handle-local-options", G_CALLBACK(on_options), NULL);
         g_signal_connect(application, "startup", G_CALLBACK(on_startup), &tray);
-        g_signal_connect(application, "activate", G_CALLBACK(on_activate), &tray);
+        g_signal_connect(application, "activate", G_CALLBACK(on_activate), NULL);
         (void)g_unix_signal_add(SIGTERM, on_signal, application);
         (void)g_unix_signal_add(SIGINT, on_signal, application);
         status = g_application_run(application, argc, argv);
         close_tray(&tray);
-        return status;
+        return tray.has_failed ? EXIT_FAILURE : status;
 }

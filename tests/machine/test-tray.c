@@ -325,6 +325,22 @@ static void test_new_panel(Machine *machine) {
         desk_close(&desk);
 }
 
+static void check_words(const char *option, int status, const char *words) {
+        g_auto(CommandResult) result = {};
+
+        CHECK_OK(machine_run(&result, "env", "-u", "DISPLAY", "-u", "WAYLAND_DISPLAY",
+                "ASAN_OPTIONS=detect_leaks=0", "talpid-tray", option, NULL));
+        g_assert_cmpint(result.status, ==, status);
+        g_assert_nonnull(strstr(status == 0 ? result.out : result.err, words));
+}
+
+static void test_options(Machine *machine) {
+        check_words("--help", 0, "--version");
+        check_words("--version", 0, "talpid-tray ");
+        check_words("--no-such-option", 1, "--no-such-option");
+        check_words(NULL, 1, "there is no display");
+}
+
 static int prepare(const char *root) {
         int r = client_prepare(root);
 
@@ -333,6 +349,7 @@ static int prepare(const char *root) {
 
 int main(int argc, char **argv) {
         static const CheckCase cases[] = {
+                { "/tray/needs-a-display-to-start-and-none-for-help", test_options },
                 { "/tray/says-what-the-service-says", test_status },
                 { "/tray/click-takes-an-application-out-and-back", test_click },
                 { "/tray/shows-what-others-listed", test_others_doing },
