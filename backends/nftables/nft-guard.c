@@ -373,6 +373,10 @@ static void write_refuse_flow(NftTable *table) {
         NftRule *rule = &table->rule;
 
         nft_batch_add_chain(table->batch, CHAIN_REFUSE_FLOW, NULL, "its program is told");
+        rule_begin(rule, CHAIN_REFUSE_FLOW);
+        match_flow_not_redirected(rule);
+        match_destination_type_set(rule, SET_FOR_US);
+        rule_end(rule, NFT_RETURN, "stays in this machine or on its links");
         for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
                 rule_begin(rule, CHAIN_REFUSE_FLOW);
                 add_udp_flow(rule, refused[i].family, refused[i].set);
@@ -413,15 +417,10 @@ static void write_guard_flows(NftTable *table) {
         write_refuse_flow(table);
         nft_batch_add_chain(table->batch, CHAIN_GUARD_FLOWS, NULL,
                 "nobody leaves beside the tunnel by the flow of another");
-        if (!nft_table_guards_included(table))
-                write_flows_of_around(table);
-        rule_begin(rule, CHAIN_GUARD_FLOWS);
-        match_flow_not_redirected(rule);
-        match_destination_type_set(rule, SET_FOR_US);
-        rule_end(rule, NFT_RETURN, "stays in this machine or on its links");
         if (nft_table_guards_included(table))
                 write_flows_of_included(table);
         else {
+                write_flows_of_around(table);
                 rule_begin(rule, CHAIN_GUARD_FLOWS);
                 jump_to(rule, CHAIN_REFUSE_FLOW);
                 rule_end(rule, NFT_RULE_NO_VERDICT,
