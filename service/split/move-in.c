@@ -37,14 +37,14 @@ static bool is_shared(const Request *request, const char *path) {
         return false;
 }
 
-static bool has_taken(const Request *request, const char *path) {
-        const GroupPlace *place;
+static GroupPlace *find_place(const Array *places, const char *path) {
+        GroupPlace *place;
 
-        ARRAY_FOREACH(place, &request->taken) {
+        ARRAY_FOREACH(place, places) {
                 if (strcmp(place->path, path) == 0)
-                        return true;
+                        return place;
         }
-        return false;
+        return NULL;
 }
 
 /* The owner of a request that failed has no part in its groups but what they had before. */
@@ -120,24 +120,14 @@ static int mark_group(Request *request, const GroupPlace *place) {
         int r;
 
         groups_set(controller, place, /* gone= */ false);
-        if (!has_owner(controller, place->path, owner) && !has_taken(request, place->path) &&
-                !array_append(&request->taken, place))
+        if (!has_owner(controller, place->path, owner) &&
+                !find_place(&request->taken, place->path) && !array_append(&request->taken, place))
                 return -ENOMEM;
         r = groups_submit(
                 controller, INTENT_ADD_GROUP, place->path, owner, on_group_added, request);
         if (r >= 0)
                 request->n_waiting++;
         return r;
-}
-
-static GroupPlace *find_place(Request *request, const char *path) {
-        GroupPlace *place;
-
-        ARRAY_FOREACH(place, &request->places) {
-                if (strcmp(place->path, path) == 0)
-                        return place;
-        }
-        return NULL;
 }
 
 /* Marks those of @places that are new, or made anew; with @all each of them. */
@@ -147,7 +137,7 @@ static int mark_groups(Request *request, const Array *places, bool all) {
 
         ARRAY_FOREACH(place, places) {
                 const GroupPlace *known = groups_find_place(request->controller, place->path);
-                GroupPlace *prepared = find_place(request, place->path);
+                GroupPlace *prepared = find_place(&request->places, place->path);
 
                 if (!all && prepared && known && known->id == place->id)
                         continue;
@@ -239,11 +229,11 @@ static void start_again(Request *request) {
         end(request);
 }
 
-static bool is_any_anew(Request *request, const Array *places) {
+static bool is_any_anew(const Request *request, const Array *places) {
         const GroupPlace *place;
 
         ARRAY_FOREACH(place, places) {
-                const GroupPlace *prepared = find_place(request, place->path);
+                const GroupPlace *prepared = find_place(&request->places, place->path);
 
                 if (!prepared || prepared->id != place->id)
                         return true;
@@ -254,10 +244,10 @@ static bool is_any_anew(Request *request, const Array *places) {
 /*
  * A group that is empty may be removed while it is marked: one that ran empty
  * is by ourselves, a turn later. Makes such groups anew.
- * Return: 1 they are being marked; 0 all are there, and with those that could
- * not be marked something else is wrong; negative errno, the result is set.
+ * Return: whether they are being marked. Otherwise all are there, and where
+ * some could not be marked something else is wrong; or the result says why not.
  */
-static int mark_again(Request *request) {
+static bool mark_again(Request *request) {
         CLEANUP(array_clear) Array places = ARRAY_INIT(GroupPlace);
         const SplitProcesses *processes = request->processes;
         bool is_failed = request->result < 0;
@@ -265,20 +255,17 @@ static int mark_again(Request *request) {
         int r;
 
         if (request->n_rounds++ >= ROUNDS_MAX)
-                return 0;
+                return false;
         r = processes->prepare(&request->asked.process, request->asked.children, &places, &fault,
                 processes->userdata);
         if (r >= 0 && (!is_failed || is_any_anew(request, &places)))
                 r = mark_groups(request, &places, is_failed);
-        if (r < 0) {
+        if (r < 0)
                 request->result =
                         request_refuse_fault(request->asked.process.pid, r, &fault, &request->why);
-                return request->n_waiting > 0;
-        }
-        if (request->n_waiting == 0)
-                return 0;
-        request->result = 0;
-        return 1;
+        else if (request->n_waiting > 0)
+                request->result = 0;
+        return request->n_waiting > 0;
 }
 
 static void on_group_added(int result, const Refusal *why, void *userdata) {
@@ -295,7 +282,7 @@ static void on_group_added(int result, const Refusal *why, void *userdata) {
                 start_again(request);
                 return;
         }
-        if (!request->is_moved && mark_again(request) > 0)
+        if (!request->is_moved && mark_again(request))
                 return;
         if (request->result >= 0 && !request->is_moved) {
                 request->is_moved = true;
