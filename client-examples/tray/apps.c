@@ -136,10 +136,14 @@ static AppsWay way_of(const App *app) {
         return app->listed->len < app->pids->len ? APPS_LISTED_PARTLY : APPS_LISTED;
 }
 
+static bool is_session(const App *app) {
+        return g_str_has_prefix(app->unit, "session-");
+}
+
 /* Scopes are made for applications; services too, but most of them are not. */
 static bool is_made_for_an_application(const App *app) {
         return app->application || g_str_has_prefix(app->unit, "run-") ||
-               (g_str_has_suffix(app->unit, ".scope") && !g_str_has_prefix(app->unit, "session-"));
+               (g_str_has_suffix(app->unit, ".scope") && !is_session(app));
 }
 
 /* Bytes of others, for a line of a menu. */
@@ -152,19 +156,14 @@ static char *clean(const char *text) {
         return valid;
 }
 
-static bool is_session(const App *app) {
-        return g_str_has_prefix(app->unit, "session-");
-}
-
 /* Return: whether it is to be shown. */
 static bool name_app(App *app, AppsLookup lookup, void *user) {
         g_autofree char *title = NULL;
         bool is_known = lookup(app->application, app->program, &title, &app->icon, user);
+        bool is_plain = is_session(app) || (app->is_own && !app->application);
 
         if (!is_known)
-                title = app->is_own && !app->application ? g_strdup(app->program)
-                        : is_session(app)                ? g_strdup(app->program)
-                                                         : unit_short_name(app->unit);
+                title = is_plain ? g_strdup(app->program) : unit_short_name(app->unit);
         app->title = clean(title);
         if (app->listed->len > 0 || is_known)
                 return true;

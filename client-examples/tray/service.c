@@ -54,6 +54,8 @@ static GVariant *finish(GObject *bus, GAsyncResult *result, GError **error) {
         return g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, error);
 }
 
+static void ask_permissions(Service *service);
+
 /* --- who is listed --- */
 
 static void on_listed(GObject *bus, GAsyncResult *result, void *user) {
@@ -64,6 +66,8 @@ static void on_listed(GObject *bus, GAsyncResult *result, void *user) {
         if (is_cancelled(error))
                 return;
         service->is_listing = false;
+        if (error)
+                ask_permissions(service); /* others' are not to be seen any more, mostly */
         if (reply && g_variant_is_of_type(reply, G_VARIANT_TYPE("(aa{sv})"))) {
                 g_autoptr(GVariant) processes = g_variant_get_child_value(reply, 0);
                 g_autoptr(GPtrArray) old = service->listed;
@@ -75,15 +79,21 @@ static void on_listed(GObject *bus, GAsyncResult *result, void *user) {
                 service_list(service);
 }
 
+/* Those of others are told to whom polkit lets take them out. */
 void service_list(Service *service) {
+        GVariantDict filter;
+
         if (!service->status.is_there)
                 return;
         service->list_again = service->is_listing;
         if (service->is_listing)
                 return;
         service->is_listing = true;
-        call_owner(service, service->split, "ListProcesses", g_variant_new("(a{sv})", NULL),
-                on_listed);
+        g_variant_dict_init(&filter, NULL);
+        g_variant_dict_insert(
+                &filter, "all", "b", service->permissions.exclude_other == PERMISSION_YES);
+        call_owner(service, service->split, "ListProcesses",
+                g_variant_new("(@a{sv})", g_variant_dict_end(&filter)), on_listed);
 }
 
 /* --- what the user may --- */
@@ -97,8 +107,11 @@ static void on_permissions(GObject *bus, GAsyncResult *result, void *user) {
                 return;
         if (reply && g_variant_is_of_type(reply, G_VARIANT_TYPE("(a{ss})"))) {
                 g_autoptr(GVariant) answer = g_variant_get_child_value(reply, 0);
+                Permission before = service->permissions.exclude_other;
 
                 service->permissions = permissions_read(answer);
+                if (service->permissions.exclude_other != before)
+                        service_list(service);
                 tell(service);
         }
 }

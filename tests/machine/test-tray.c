@@ -164,6 +164,25 @@ static void test_permissions(Machine *machine) {
         close_scene(&scene);
 }
 
+/* Whether they are out is told to whom polkit lets take them out. */
+static void test_others(Machine *machine) {
+        Scene scene;
+
+        run("mkdir -p /etc/polkit-1/rules.d; printf '%s\n' 'polkit.addRule(function(action, "
+            "subject) { if (action.id == \"org.talpid.SplitTunnel.exclude-other\") return "
+            "polkit.Result.YES; });' >" RULES
+            "; systemd-run -q --collect --unit=other.service sleep infinity");
+        open_scene(&scene, machine);
+        desk_look(&scene.desk);
+        desk_wait_for_line(&scene.desk, "  [ ] other");
+        desk_click(&scene.desk, "other");
+        desk_wait_for_line(&scene.desk, "  [x] other");
+        desk_click(&scene.desk, "other");
+        desk_wait_for_line(&scene.desk, "  [ ] other");
+        run("rm " RULES "; systemctl stop other.service");
+        close_scene(&scene);
+}
+
 /* Panels take a single underscore for the mark of a key. */
 static void test_underscore(Machine *machine) {
         Scene scene;
@@ -354,6 +373,7 @@ int main(int argc, char **argv) {
                 { "/tray/click-takes-an-application-out-and-back", test_click },
                 { "/tray/shows-what-others-listed", test_others_doing },
                 { "/tray/greys-out-what-polkit-refuses", test_permissions },
+                { "/tray/takes-out-programs-of-others-where-polkit-lets-it", test_others },
                 { "/tray/shows-underscores", test_underscore },
                 { "/tray/tells-what-was-refused", test_refusal },
                 { "/tray/follows-the-service-through-a-crash", test_restart },
