@@ -65,10 +65,49 @@ static void test_errors(Machine *machine) {
         transcript_check(GOLDEN "talpidctl-errors.txt", TRANSCRIPT_PIPE);
 }
 
+static bool is_tunnel_gone(void *user) {
+        return access("/sys/class/net/wg0", F_OK) < 0;
+}
+
+/* A process with a name of its own, for completion by it. */
+static pid_t start_napping(Machine *machine) {
+        const char *const argv[] = { "/usr/local/bin/napping", "infinity", NULL };
+        g_autofree char *comm = NULL, *text = NULL;
+        pid_t pid;
+
+        g_free(machine_run_ok("cp", "/bin/sleep", argv[0], NULL));
+        CHECK_OK(command_start(&(Command){ .argv = argv }, &pid));
+        comm = g_strdup_printf("/proc/%d/comm", (int)pid);
+        CHECK_PRINTS(machine, "napping", "cat", comm);
+        text = g_strdup_printf("%d\n", (int)pid);
+        g_assert_true(g_file_set_contents("/run/napping", text, -1, NULL));
+        return pid;
+}
+
+/* In the words of the shells' own completion, which finds ours where it was installed. */
+static void check_shell(Machine *machine, const char *name) {
+        pid_t napping = start_napping(machine);
+
+        g_assert_true(machine_wait_until(machine, is_tunnel_gone, NULL, MACHINE_WAIT_MSEC));
+        g_setenv("SHELLS", SOURCE_DIR "/tests/machine/shells", /* overwrite= */ TRUE);
+        transcript_check(name, TRANSCRIPT_PIPE);
+        command_stop(napping);
+}
+
+static void test_bash(Machine *machine) {
+        check_shell(machine, GOLDEN "talpidctl-bash.txt");
+}
+
+static void test_zsh(Machine *machine) {
+        check_shell(machine, GOLDEN "talpidctl-zsh.txt");
+}
+
 static const CheckCase cases[] = {
         { "/talpidctl/prints-lines-with-tabs-in-a-pipe", test_pipe },
         { "/talpidctl/prints-aligned-and-coloured-tables-on-a-terminal", test_terminal },
         { "/talpidctl/knows-words-by-their-beginnings", test_words },
+        { "/talpidctl/is-completed-by-bash", test_bash },
+        { "/talpidctl/is-completed-by-zsh", test_zsh },
         { "/talpidctl/tells-errors-with-the-remedy-and-by-its-exit-status", test_errors },
 };
 
