@@ -59,6 +59,7 @@ typedef struct Fixture {
         Told told;
         Capture *isp, *tunnel;
         int exclusive; /* -1: none is attached */
+        const char *exclusive_at;
 } Fixture;
 
 static int n_fixtures; /* opened so far */
@@ -240,7 +241,7 @@ static int bpf(int command, union bpf_attr *attr) {
         return (int)syscall(SYS_bpf, command, attr, sizeof(*attr));
 }
 
-static void attach_exclusive(Fixture *f) {
+static void attach_exclusive(Fixture *f, const char *path) {
         const struct bpf_insn code[] = {
                 { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
                 { .code = BPF_JMP | BPF_EXIT },
@@ -250,10 +251,11 @@ static void attach_exclusive(Fixture *f) {
                 .insn_cnt = G_N_ELEMENTS(code),
                 .license = (uintptr_t) "GPL",
                 .expected_attach_type = BPF_CGROUP_INET_SOCK_CREATE };
-        _cleanup_fd_ int group = open(CGROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_fd_ int group = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         union bpf_attr attach = { .target_fd = (uint32_t)group,
                 .attach_type = BPF_CGROUP_INET_SOCK_CREATE };
 
+        f->exclusive_at = path;
         f->exclusive = bpf(BPF_PROG_LOAD, &load);
         g_assert_cmpint(f->exclusive, >=, 0);
         attach.attach_bpf_fd = (uint32_t)f->exclusive;
@@ -261,13 +263,14 @@ static void attach_exclusive(Fixture *f) {
 }
 
 static void detach_exclusive(Fixture *f) {
-        _cleanup_fd_ int group = open(CGROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        union bpf_attr attach = { .target_fd = (uint32_t)group,
-                .attach_bpf_fd = (uint32_t)f->exclusive,
+        union bpf_attr attach = { .attach_bpf_fd = (uint32_t)f->exclusive,
                 .attach_type = BPF_CGROUP_INET_SOCK_CREATE };
+        _cleanup_fd_ int group = -1;
 
         if (f->exclusive < 0)
                 return;
+        group = open(f->exclusive_at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        attach.target_fd = (uint32_t)group;
         CHECK_OK(bpf(BPF_PROG_DETACH, &attach));
         (void)close(f->exclusive);
         f->exclusive = -1;
@@ -451,7 +454,7 @@ static void test_bpf_to_nftables(Machine *machine) {
         check_property("Mechanism", "s \"bpf\"");
 
         /* It is asked for what it cannot, answers truly, and nobody goes astray. */
-        attach_exclusive(&f);
+        attach_exclusive(&f, CGROUPS);
         excluded = split_exclude(f.client, flood_pid(LATE), "");
         g_assert_cmpuint(split_number(excluded, "excluded"), ==, 1);
         wait_for_change(&f, 1, "bpf", "nftables", "allows none beside it");
@@ -502,7 +505,7 @@ static void test_include_closes(Machine *machine) {
 
         fixture_open(&f, machine, "TALPID_MECHANISM=bpf\n", NULL);
         start_floods(&f, "include");
-        attach_exclusive(&f);
+        attach_exclusive(&f, CGROUPS "/system.slice"); /* ours are at the root */
         late = process_arguments(LATE);
         check_refused(&f, "AddProcess", late, UNAVAILABLE, "allows none beside it");
         wait_for_change(&f, 1, "bpf", "none", "allows none beside it");
@@ -767,7 +770,7 @@ static void test_exclusive_at_start(Machine *machine) {
         Fixture f;
 
         fixture_open(&f, machine, ANY, NULL);
-        attach_exclusive(&f);
+        attach_exclusive(&f, CGROUPS);
         check_property("Mechanism", "s \"nftables\"");
         start_floods(&f, "exclude");
         CHECK_PRINTS(machine, "bpf: a BPF program of others", "journalctl", "-u", "talpid.service",
