@@ -25,9 +25,11 @@ static void on_child(void *user) {
 /* The agent closes it when it is registered, or ends. */
 static void wait_for_close(int fd) {
         char byte;
+        ssize_t n;
 
-        while (read(fd, &byte, 1) > 0 || errno == EINTR)
-                errno = 0;
+        do
+                n = read(fd, &byte, 1);
+        while (n > 0 || (n < 0 && errno == EINTR));
 }
 
 /* As logind places what people start. */

@@ -16,7 +16,7 @@
 
 G_DEFINE_QUARK(talpidctl - error, ctl_error)
 
-/* First match wins; a name that ends in a dot stands for all that begin with it. */
+/* A name stands for all that begin with it; the first match wins. */
 static const struct {
         const char *name;
         CtlStatus status;

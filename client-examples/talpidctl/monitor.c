@@ -73,8 +73,8 @@ static char *describe_properties(GVariant *arguments) {
 static void print_line(const Monitor *monitor, const char *name, const char *text) {
         g_autofree char *time = watch_time();
 
-        (void)printf(
-                monitor->ctl->colour ? "%s \033[1m%s\033[0m %s\n" : "%s %s %s\n", time, name, text);
+        (void)printf(monitor->ctl->colour ? "%s \033[1m%s\033[0m%s%s\n" : "%s %s%s%s\n", time, name,
+                *text ? " " : "", text);
         (void)fflush(stdout);
 }
 
