@@ -71,13 +71,12 @@ static void run_case(const void *data) {
 
 static int check_body(Machine *machine, int argc, char **argv, void *user) {
         const CheckTable *table = user;
+        g_autofree CheckRun *runs = g_new(CheckRun, table->n_cases);
 
         g_test_init(&argc, &argv, NULL);
         for (size_t i = 0; i < table->n_cases; i++) {
-                CheckRun *run = g_new(CheckRun, 1);
-
-                *run = (CheckRun){ .entry = &table->cases[i], .machine = machine };
-                g_test_add_data_func_full(run->entry->path, run, run_case, g_free);
+                runs[i] = (CheckRun){ .entry = &table->cases[i], .machine = machine };
+                g_test_add_data_func(runs[i].entry->path, &runs[i], run_case);
         }
         return g_test_run();
 }
