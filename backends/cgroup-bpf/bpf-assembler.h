@@ -35,6 +35,7 @@ typedef enum Label {
         LABEL_COMPARE,
         LABEL_LEVEL,
         LABEL_NEXT,
+        LABEL_NEW,
         _LABEL_MAX,
 } Label;
 
@@ -127,5 +128,12 @@ static inline void leave(Assembler *as, uint32_t verdict) {
         emit(as, EXIT());
 }
 
-/* The program for what is new, see bpf_program_build(): jumps to LABEL_ACCEPT or ends before it. */
-void bpf_newcomers_build(Assembler *as, BpfHook hook, int known_map);
+/*
+ * Goes on where the current process is in a group that is new, and R8 and R9 are the mark and the
+ * mask that it is to have. Else the program accepts. See BpfProgramParameters.
+ */
+void bpf_newcomers_append_check(Assembler *as, int known_map);
+
+/* Behind that, as sockets are born, and later. The second one leaves their mark in R7. */
+void bpf_newcomers_append_mark(Assembler *as);
+void bpf_newcomers_append_mark_by_option(Assembler *as);

@@ -15,7 +15,7 @@
  * mark and the mask of the last group of ours on it that lies above listed
  * ones: 0 until there is one. Goes on where the next one is new.
  */
-static void append_is_new(Assembler *as, int known_map) {
+void bpf_newcomers_append_check(Assembler *as, int known_map) {
         emit(as, MOV_IMM(R7, 0));
         emit(as, MOV_IMM(R8, 0));
         emit(as, MOV_IMM(R9, 0));
@@ -37,25 +37,31 @@ static void append_is_new(Assembler *as, int known_map) {
         jump_always(as, LABEL_ACCEPT);
 
         place(as, LABEL_NEXT);
-        jump_if_imm(as, BPF_JNE, R9, 0, LABEL_CHECK);
+        jump_if_imm(as, BPF_JNE, R9, 0, LABEL_NEW);
         emit(as, ADD_IMM(R7, 1)); /* above where we begin */
         jump(as, INSN(BPF_JMP | BPF_JLT | BPF_K, R7, 0, 0, LEVELS_MAX), LABEL_LEVEL);
         jump_always(as, LABEL_ACCEPT);
-        place(as, LABEL_CHECK);
+        place(as, LABEL_NEW);
 }
 
 /* Whoever has chosen a way already, such as the tunnel's own transport, keeps it. */
-static void append_mark_if_none(Assembler *as, unsigned reg, unsigned scratch) {
+static void append_mark_unless(Assembler *as, unsigned reg, unsigned scratch, Label marked) {
         emit(as, MOV(scratch, reg));
         emit(as, INSN(BPF_ALU | BPF_AND | BPF_X, scratch, R9, 0, 0));
-        jump_if_imm(as, BPF_JNE, scratch, 0, LABEL_ACCEPT);
+        jump_if_imm(as, BPF_JNE, scratch, 0, marked);
         emit(as, INSN(BPF_ALU | BPF_OR | BPF_X, reg, R8, 0, 0));
 }
 
-static void append_mark_by_option(Assembler *as) {
+void bpf_newcomers_append_mark(Assembler *as) {
+        emit(as, LOAD(BPF_W, R2, CTX, SOCK_MARK));
+        append_mark_unless(as, R2, R3, LABEL_ACCEPT);
+        emit(as, STORE(BPF_W, CTX, SOCK_MARK, R2));
+}
+
+void bpf_newcomers_append_mark_by_option(Assembler *as) {
         emit(as, LOAD(BPF_DW, R1, CTX, CTX_FIELD(sk)));
         emit(as, LOAD(BPF_W, R7, R1, SOCK_MARK));
-        append_mark_if_none(as, R7, R1);
+        append_mark_unless(as, R7, R1, LABEL_MARKED);
         emit(as, STORE(BPF_W, FP, -4, R7));
         emit(as, MOV(R1, CTX));
         emit(as, MOV_IMM(R2, SOL_SOCKET));
@@ -64,15 +70,5 @@ static void append_mark_by_option(Assembler *as) {
         emit(as, ADD_IMM(R4, -4));
         emit(as, MOV_IMM(R5, 4));
         emit(as, CALL(BPF_FUNC_setsockopt));
-}
-
-void bpf_newcomers_build(Assembler *as, BpfHook hook, int known_map) {
-        append_is_new(as, known_map);
-        if (hook != BPF_HOOK_SOCK_CREATE) {
-                append_mark_by_option(as);
-                return;
-        }
-        emit(as, LOAD(BPF_W, R2, CTX, SOCK_MARK));
-        append_mark_if_none(as, R2, R3);
-        emit(as, STORE(BPF_W, CTX, SOCK_MARK, R2));
+        place(as, LABEL_MARKED);
 }

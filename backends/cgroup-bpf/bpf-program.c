@@ -322,11 +322,106 @@ const BpfHookInfo *bpf_hook_info(BpfHook hook) {
 }
 
 bool bpf_program_is_wanted(BpfHook hook, const BpfProgramParameters *parameters) {
-        if (parameters->for_newcomers)
-                return !bpf_hook_info(hook)->resolves;
         if (hook == BPF_HOOK_CONNECT_UNIX && parameters->unix_layout.cast_function_id == 0)
                 return false;
         return parameters->resolves || !bpf_hook_info(hook)->resolves;
+}
+
+static void build(Assembler *as, BpfHook hook, const BpfProgramParameters *parameters) {
+        switch (hook) {
+        case BPF_HOOK_SOCK_CREATE:
+                build_create(as, parameters);
+                break;
+        case BPF_HOOK_BIND4:
+        case BPF_HOOK_BIND6:
+                append_mark_by_option(as, parameters);
+                break;
+        case BPF_HOOK_CONNECT4:
+                append_mark_by_option(as, parameters);
+                if (parameters->resolves)
+                        build_ask4(as, parameters);
+                break;
+        case BPF_HOOK_CONNECT6:
+                append_mark_by_option(as, parameters);
+                if (parameters->resolves)
+                        build_ask6(as, parameters);
+                break;
+        case BPF_HOOK_SENDMSG4:
+                append_read_mark(as);
+                build_ask4(as, parameters);
+                break;
+        case BPF_HOOK_SENDMSG6:
+                append_read_mark(as);
+                build_ask6(as, parameters);
+                break;
+        case BPF_HOOK_RECVMSG4:
+        case BPF_HOOK_GETPEERNAME4:
+                build_answer4(as, parameters);
+                break;
+        case BPF_HOOK_RECVMSG6:
+        case BPF_HOOK_GETPEERNAME6:
+                build_answer6(as, parameters);
+                break;
+        case BPF_HOOK_CONNECT_UNIX:
+                build_unix(as, parameters);
+                break;
+        case _BPF_HOOK_MAX:
+                assert(false);
+        }
+}
+
+/* Whoever asks nothing is let through before the path is looked at. */
+static void append_is_port_of_questions(Assembler *as) {
+        emit(as, LOAD(BPF_W, R1, CTX, CTX_FIELD(user_port)));
+        jump_if_imm(as, BPF_JNE, R1, htons(DNS_PORT), LABEL_ACCEPT);
+}
+
+/* As for a group, where the process is new; what sockets were told is known by their notes. */
+static void build_for_newcomers(
+        Assembler *as, BpfHook hook, const BpfProgramParameters *parameters) {
+        const int map = parameters->known_map;
+
+        switch (hook) {
+        case BPF_HOOK_SOCK_CREATE:
+                bpf_newcomers_append_check(as, map);
+                bpf_newcomers_append_mark(as);
+                break;
+        case BPF_HOOK_BIND4:
+        case BPF_HOOK_BIND6:
+                bpf_newcomers_append_check(as, map);
+                bpf_newcomers_append_mark_by_option(as);
+                break;
+        case BPF_HOOK_CONNECT4:
+                bpf_newcomers_append_check(as, map);
+                bpf_newcomers_append_mark_by_option(as);
+                if (parameters->resolves)
+                        build_ask4(as, parameters);
+                break;
+        case BPF_HOOK_CONNECT6:
+                bpf_newcomers_append_check(as, map);
+                bpf_newcomers_append_mark_by_option(as);
+                if (parameters->resolves)
+                        build_ask6(as, parameters);
+                break;
+        case BPF_HOOK_SENDMSG4:
+        case BPF_HOOK_SENDMSG6:
+                append_is_port_of_questions(as);
+                bpf_newcomers_append_check(as, map);
+                build(as, hook, parameters);
+                break;
+        case BPF_HOOK_CONNECT_UNIX:
+                bpf_newcomers_append_check(as, map);
+                build(as, hook, parameters);
+                break;
+        case BPF_HOOK_RECVMSG4:
+        case BPF_HOOK_RECVMSG6:
+        case BPF_HOOK_GETPEERNAME4:
+        case BPF_HOOK_GETPEERNAME6:
+                build(as, hook, parameters);
+                break;
+        case _BPF_HOOK_MAX:
+                assert(false);
+        }
 }
 
 void bpf_program_build(BpfHook hook, const BpfProgramParameters *parameters, BpfProgram *ret) {
@@ -336,55 +431,10 @@ void bpf_program_build(BpfHook hook, const BpfProgramParameters *parameters, Bpf
         ret->n = 0;
         if (hook != BPF_HOOK_SOCK_CREATE || parameters->for_newcomers)
                 emit(&as, MOV(CTX, R1));
-        if (parameters->for_newcomers) {
-                bpf_newcomers_build(&as, hook, parameters->known_map);
-                place(&as, LABEL_ACCEPT);
-                leave(&as, 1);
-                resolve_jumps(&as);
-                return;
-        }
-
-        switch (hook) {
-        case BPF_HOOK_SOCK_CREATE:
-                build_create(&as, parameters);
-                break;
-        case BPF_HOOK_BIND4:
-        case BPF_HOOK_BIND6:
-                append_mark_by_option(&as, parameters);
-                break;
-        case BPF_HOOK_CONNECT4:
-                append_mark_by_option(&as, parameters);
-                if (parameters->resolves)
-                        build_ask4(&as, parameters);
-                break;
-        case BPF_HOOK_CONNECT6:
-                append_mark_by_option(&as, parameters);
-                if (parameters->resolves)
-                        build_ask6(&as, parameters);
-                break;
-        case BPF_HOOK_SENDMSG4:
-                append_read_mark(&as);
-                build_ask4(&as, parameters);
-                break;
-        case BPF_HOOK_SENDMSG6:
-                append_read_mark(&as);
-                build_ask6(&as, parameters);
-                break;
-        case BPF_HOOK_RECVMSG4:
-        case BPF_HOOK_GETPEERNAME4:
-                build_answer4(&as, parameters);
-                break;
-        case BPF_HOOK_RECVMSG6:
-        case BPF_HOOK_GETPEERNAME6:
-                build_answer6(&as, parameters);
-                break;
-        case BPF_HOOK_CONNECT_UNIX:
-                build_unix(&as, parameters);
-                break;
-        case _BPF_HOOK_MAX:
-                assert(false);
-        }
-
+        if (parameters->for_newcomers)
+                build_for_newcomers(&as, hook, parameters);
+        else
+                build(&as, hook, parameters);
         place(&as, LABEL_ACCEPT);
         leave(&as, 1);
         resolve_jumps(&as);

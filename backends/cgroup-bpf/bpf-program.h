@@ -25,7 +25,8 @@
  * For newcomers there is one set of programs, at a directory above others: they
  * look at each group on the path of the current process, downward, in the map
  * of known groups. Right below one that has a mark there, a group that is not in
- * the map is new: its socket gets that mark, unless it has some of these bits.
+ * the map is new: its socket gets that mark, unless it has some of these bits,
+ * and its questions are treated as those of groups with the same mark.
  */
 
 #include <stdbool.h>
@@ -34,7 +35,7 @@
 
 #include <linux/bpf.h>
 
-#define BPF_PROGRAM_MAX 160          /* instructions */
+#define BPF_PROGRAM_MAX 224          /* instructions */
 #define BPF_PROGRAM_PREFIX "talpid_" /* of the names of programs and maps that are ours */
 
 typedef enum BpfHook {
@@ -101,7 +102,7 @@ typedef struct BpfProgramParameters {
         int resolver_map; /* file descriptors */
         int asked_map;
 
-        bool for_newcomers; /* then of the rest this alone is used: */
+        bool for_newcomers; /* marks are those of the map */
         int known_map;
 
         BpfUnixLayout unix_layout;

@@ -178,7 +178,7 @@ static int put_group(CgroupBpf *bpf, const MarkedGroup *value, Fault *fault) {
 
 /* What nobody needs is not left behind. */
 static void leave_maps(CgroupBpf *bpf) {
-        if (bpf->groups.n > 0 || bpf->resolvers.facts.n > 0)
+        if (bpf->groups.n > 0 || bpf->resolvers.facts.n > 0 || bpf->newcomers.known.facts.n > 0)
                 return;
         program_maps_close(&bpf->maps);
         program_maps_unpin(&bpf->pins);
@@ -284,13 +284,27 @@ static NewcomersContext newcomers_context(CgroupBpf *bpf) {
                 .userdata = bpf->config.userdata };
 }
 
+static bool is_about_known(const Operation *operations, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (operations[i].fact.kind == FACT_KNOWN_GROUP)
+                        return true;
+        return false;
+}
+
 /* After what is listed is marked. */
 static size_t apply_known(CgroupBpf *bpf, const Operation *operations, size_t n, Fault *faults) {
-        const NewcomersContext context = newcomers_context(bpf);
-        size_t n_failed = newcomers_apply(&bpf->newcomers, &context, operations, n, faults);
+        NewcomersContext context;
+        size_t n_failed;
+        Fault fault;
 
+        if (!is_about_known(operations, n))
+                return 0;
+        (void)follow_directory(bpf, &fault); /* or what is to be pinned says so */
+        context = newcomers_context(bpf);
+        n_failed = newcomers_apply(&bpf->newcomers, &context, operations, n, faults);
         if (bpf->newcomers.known.facts.n == 0)
                 program_maps_leave_known(&bpf->maps, &bpf->pins);
+        leave_maps(bpf);
         return n_failed;
 }
 

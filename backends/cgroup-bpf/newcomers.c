@@ -30,21 +30,29 @@ static int write_known(const ProgramMaps *maps, const KnownGroup *group, Fault *
 
 static int attach(Newcomers *newcomers, const NewcomersContext *context, const KnownGroup *top,
         Fault *fault) {
+        const MarkedGroup like = { .mark = top->mark,
+                .mask = top->mask,
+                .resolves = top->resolves,
+                .confined = top->confined };
         CLEANUP(program_set_free_p) ProgramSet *set = NULL;
         CLEANUP_FD int directory = -1;
         int r;
 
-        if (newcomers->set)
-                return 0; /* marks are in the map */
+        if (newcomers->set && program_set_fits(newcomers->set, &like))
+                return 0;
         directory = context->open_group(top->id, context->userdata);
         if (directory < 0)
                 return bpf_fault(fault, directory, "cannot open the cgroup above all");
-        r = program_set_load_for_newcomers(context->maps, &set, fault);
+        r = program_maps_open(context->maps, context->attachment.pins, fault);
         if (r >= 0)
-                r = attachment_put(&context->attachment, directory, set, NULL, fault);
+                r = program_set_load_for_newcomers(&like, context->maps, &set, fault);
         if (r >= 0)
-                newcomers->set = TAKE(set);
-        return r;
+                r = attachment_put(&context->attachment, directory, set, newcomers->set, fault);
+        if (r < 0)
+                return r;
+        (void)program_set_free(newcomers->set);
+        newcomers->set = TAKE(set);
+        return 0;
 }
 
 static int put(
@@ -145,6 +153,10 @@ static int read_map(Newcomers *newcomers, int map) {
                 group->is_above = value.mask != 0;
                 group->mark = value.mark;
                 group->mask = value.mask;
+                if (group->is_above && newcomers->set) {
+                        group->resolves = newcomers->set->resolves;
+                        group->confined = newcomers->set->confined;
+                }
                 if (is_top(group)) {
                         has_top = true;
                         if (!newcomers->set)

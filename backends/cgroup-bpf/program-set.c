@@ -179,49 +179,44 @@ static ProgramSet *new_set(Fault *fault) {
         return set;
 }
 
-int program_set_load_for_newcomers(const ProgramMaps *maps, ProgramSet **ret, Fault *fault) {
+static int load_set(const MarkedGroup *group, BpfProgramParameters *parameters,
+        const ProgramMaps *maps, ProgramSet **ret, Fault *fault) {
         CLEANUP(program_set_free_p) ProgramSet *set = new_set(fault);
-        const BpfProgramParameters parameters = { .for_newcomers = true, .known_map = maps->known };
-        int r = set ? load_programs(set, &parameters, fault) : -ENOMEM;
+        int r;
 
+        if (!set)
+                return -ENOMEM;
+        parameters->mark = set->mark = group->mark;
+        parameters->mask = set->mask = group->mask;
+        parameters->resolves = set->resolves = group->resolves;
+        parameters->confined = set->confined = group->confined;
+        parameters->resolver_map = maps->resolver;
+        parameters->asked_map = maps->asked;
+        if (group->resolves) {
+                r = btf_read_unix_layout(&parameters->unix_layout);
+                if (r < 0)
+                        log_debug("goes without %s: %s", bpf_hook_info(BPF_HOOK_CONNECT_UNIX)->name,
+                                strerror(-r));
+        }
+        r = load_programs(set, parameters, fault);
         if (r < 0)
                 return r;
         *ret = TAKE(set);
         return 0;
 }
 
+int program_set_load_for_newcomers(
+        const MarkedGroup *group, const ProgramMaps *maps, ProgramSet **ret, Fault *fault) {
+        BpfProgramParameters parameters = { .for_newcomers = true, .known_map = maps->known };
+
+        return load_set(group, &parameters, maps, ret, fault);
+}
+
 int program_set_load(const MarkedGroup *group, bool only_unmarked, const ProgramMaps *maps,
         ProgramSet **ret, Fault *fault) {
-        CLEANUP(program_set_free_p) ProgramSet *set = new_set(fault);
-        BpfProgramParameters parameters = {
-                .mark = group->mark,
-                .mask = group->mask,
-                .resolves = group->resolves,
-                .confined = group->confined,
-                .only_unmarked = only_unmarked,
-                .resolver_map = maps->resolver,
-                .asked_map = maps->asked,
-        };
-        int r;
+        BpfProgramParameters parameters = { .only_unmarked = only_unmarked };
 
-        if (!set)
-                return -ENOMEM;
-        set->mark = group->mark;
-        set->mask = group->mask;
-        set->resolves = group->resolves;
-        set->confined = group->confined;
-
-        if (group->resolves) {
-                r = btf_read_unix_layout(&parameters.unix_layout);
-                if (r < 0)
-                        log_debug("goes without %s: %s", bpf_hook_info(BPF_HOOK_CONNECT_UNIX)->name,
-                                strerror(-r));
-        }
-        r = load_programs(set, &parameters, fault);
-        if (r < 0)
-                return r;
-        *ret = TAKE(set);
-        return 0;
+        return load_set(group, &parameters, maps, ret, fault);
 }
 
 ProgramSet *program_set_free(ProgramSet *set) {

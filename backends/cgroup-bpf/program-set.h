@@ -69,8 +69,9 @@ void program_maps_unpin(const Pins *pins);
 int program_set_load(const MarkedGroup *group, bool only_unmarked, const ProgramMaps *maps,
         ProgramSet **ret, Fault *fault);
 
-/* As above, the programs for what is new. */
-int program_set_load_for_newcomers(const ProgramMaps *maps, ProgramSet **ret, Fault *fault);
+/* As above, the programs for what is new, which is to be like @group. */
+int program_set_load_for_newcomers(
+        const MarkedGroup *group, const ProgramMaps *maps, ProgramSet **ret, Fault *fault);
 ProgramSet *program_set_free(ProgramSet *set);
 DEFINE_CLEANUP(ProgramSet *, program_set_free);
 

@@ -177,15 +177,6 @@ const Array *cgroup2_known(const Cgroup2 *cgroup2) {
         return known_groups_list(cgroup2->known);
 }
 
-int cgroup2_list_known_members(Cgroup2 *cgroup2, uint64_t id, Array *pids) {
-        char path[PATH_MAX];
-        int r = known_groups_find_path(cgroup2->known, id, path);
-
-        if (r <= 0)
-                return r < 0 ? r : -ENOENT;
-        return cgroup2_list_members(cgroup2, path, pids);
-}
-
 int cgroup2_follow(Cgroup2 *cgroup2, const char *path, Cgroup2Group *ret) {
         uint64_t id;
         int r;
@@ -309,6 +300,31 @@ static int list_members(int group, const char *path, void *userdata) {
 
 int cgroup2_list_members(Cgroup2 *cgroup2, const char *path, Array *pids) {
         return cgroup_tree_walk(cgroup2->root, path, list_members, pids);
+}
+
+typedef struct KnownMembers {
+        const Cgroup2 *cgroup2;
+        Array *pids;
+} KnownMembers;
+
+/* Whoever is in a group of ours has a mark of that. */
+static int list_others(int group, const char *path, void *userdata) {
+        const KnownMembers *known = userdata;
+
+        if (cgroup2_kind_of(path) != CGROUP2_FOLLOWED &&
+                cgroup_tree_is_own(group, known->cgroup2->owner))
+                return 1;
+        return list_members(group, path, known->pids);
+}
+
+int cgroup2_list_known_members(Cgroup2 *cgroup2, uint64_t id, Array *pids) {
+        KnownMembers known = { cgroup2, pids };
+        char path[PATH_MAX];
+        int r = known_groups_find_path(cgroup2->known, id, path);
+
+        if (r <= 0)
+                return r < 0 ? r : -ENOENT;
+        return cgroup_tree_walk(cgroup2->root, path, list_others, &known);
 }
 
 static int adopt(int group, const char *path, void *userdata) {

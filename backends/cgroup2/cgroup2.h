@@ -111,7 +111,7 @@ int cgroup2_unfollow(Cgroup2 *cgroup2, const char *path);
 int cgroup2_watch_newcomers(Cgroup2 *cgroup2, const Array *paths);
 const Array *cgroup2_known(const Cgroup2 *cgroup2); /* of KnownGroup, sorted by id, no marks */
 
-/* As cgroup2_list_members(), of a group that is known. Return: -ENOENT it is not, or gone. */
+/* As cgroup2_list_members(), of a group that is known, without who is in groups of ours below. */
 int cgroup2_list_known_members(Cgroup2 *cgroup2, uint64_t id, Array *pids);
 
 /*

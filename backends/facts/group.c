@@ -34,6 +34,8 @@ int known_group_compare_value(const KnownGroup *a, const KnownGroup *b) {
         COMPARE(a->is_above, b->is_above);
         COMPARE(a->mark, b->mark);
         COMPARE(a->mask, b->mask);
+        COMPARE(a->resolves, b->resolves);
+        COMPARE(a->confined, b->confined);
         return 0;
 }
 

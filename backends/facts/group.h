@@ -34,8 +34,9 @@ typedef struct KnownGroup {
         uint64_t id;
         uint32_t level;
         bool is_above; /* something listed is, or may come to be, somewhere below */
-        uint32_t mark; /* of what is new below; 0 where it is not above */
+        uint32_t mark; /* of what is new below, and the rest, too: as of a MarkedGroup */
         uint32_t mask;
+        bool resolves, confined;
 } KnownGroup;
 
 /* Where the questions of groups that resolve go; at most one of a family. */

@@ -236,6 +236,8 @@ static int put_known(FactSet *facts, const DesiredView *view) {
                 if (known->is_above) {
                         fact.known_group.mark = ours_included_mark(ours);
                         fact.known_group.mask = ours->mark_mask;
+                        fact.known_group.resolves = resolves(view);
+                        fact.known_group.confined = true;
                 }
                 if (fact_set_append(facts, &fact) < 0)
                         return -ENOMEM;

@@ -364,6 +364,15 @@ void world_want(World *world, OperationVerb verb, const Fact *fact) {
 }
 
 /* A new group with our mark. */
+Fact world_known(const Directory *directory, uint32_t level, uint32_t mark) {
+        return (Fact){ .kind = FACT_KNOWN_GROUP,
+                .known_group = { .id = directory->id,
+                        .level = level,
+                        .is_above = mark != 0,
+                        .mark = mark,
+                        .mask = mark ? MASK : 0 } };
+}
+
 Directory *world_marked(World *world, bool resolves) {
         Directory *directory = world_directory(world, NULL);
         const Fact fact = world_group(directory, MARK, MASK, resolves);

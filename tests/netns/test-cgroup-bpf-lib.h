@@ -78,6 +78,9 @@ int world_open(const Directory *directory);
 void world_join(const char *path);
 Fact world_group(const Directory *directory, uint32_t mark, uint32_t mask, bool resolves);
 
+/* A group that is known, with @mark one that lies above others. */
+Fact world_known(const Directory *directory, uint32_t level, uint32_t mark);
+
 /* A new group with our mark. */
 Directory *world_marked(World *world, bool resolves);
 

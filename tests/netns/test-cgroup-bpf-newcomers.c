@@ -15,12 +15,7 @@
 #define INCLUDED UINT32_C(0x20000000)
 
 static Fact known(const Directory *directory, uint32_t level, bool is_above) {
-        return (Fact){ .kind = FACT_KNOWN_GROUP,
-                .known_group = { .id = directory->id,
-                        .level = level,
-                        .is_above = is_above,
-                        .mark = is_above ? INCLUDED : 0,
-                        .mask = is_above ? MASK : 0 } };
+        return world_known(directory, level, is_above ? INCLUDED : 0);
 }
 
 static void want_known(World *world, const Directory *directory, uint32_t level, bool is_above) {

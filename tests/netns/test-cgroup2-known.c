@@ -89,6 +89,18 @@ static void test_learns_of_new_ones(Fixture *fixture) {
                 ==, 0);
         g_assert_cmpuint(pids.n, ==, 1);
         g_assert_cmpint(*(pid_t *)array_at(&pids, 0), ==, pid);
+        {
+                CLEANUP(process_clear) Process process = fixture_open(pid);
+
+                g_assert_cmpint(cgroup2_exclude_process(
+                                        fixture->cgroup2, &process, CGROUP2_EXCLUDED, NULL, NULL),
+                        ==, 1);
+        }
+        pids.n = 0;
+        g_assert_cmpint(cgroup2_list_known_members(
+                                fixture->cgroup2, fixture_group_id(fixture, beside), &pids),
+                ==, 0);
+        g_assert_cmpuint(pids.n, ==, 0); /* in a group of ours */
         fixture_end_child(fixture, pid);
 
         inner = fixture_group(fixture, "slice/inner");

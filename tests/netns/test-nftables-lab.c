@@ -187,7 +187,7 @@ Fact lab_group(uint64_t id, uint32_t level, uint32_t mark, bool resolves) {
 Fact lab_known(uint64_t id, uint32_t level, bool is_above) {
         return (Fact){ .kind = FACT_KNOWN_GROUP,
                 .known_group = { id, level, is_above, is_above ? LAB_INCLUDED : 0,
-                        is_above ? LAB_MASK : 0 } };
+                        is_above ? LAB_MASK : 0, false, false } };
 }
 
 Fact lab_resolver(const char *address) {
