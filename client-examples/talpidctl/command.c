@@ -133,9 +133,10 @@ static void print_and_exit(const char *text) {
 }
 
 static void print_help(GOptionContext *context, const Command *command) {
-        g_autofree char *options = g_option_context_get_help(context, TRUE, NULL);
+        char *options = g_option_context_get_help(context, TRUE, NULL);
 
         (void)fputs(options, stdout);
+        g_free(options);
         if (command->commands)
                 (void)puts("Commands:");
         for (const Command *at = command->commands; at && at->name; at++)

@@ -16,6 +16,7 @@ extern const Command exclude_commands[];
         { "lifetime", 0, 0, G_OPTION_ARG_STRING, pointer, "Until when: " words, "WHEN" }
 
 int status_run(Ctl *ctl, const Command *command, char **argv, GError **error);
+int exclude_list_run(Ctl *ctl, const Command *command, char **argv, GError **error);
 int default_route_run(Ctl *ctl, const Command *command, char **argv, GError **error);
 int monitor_run(Ctl *ctl, const Command *command, char **argv, GError **error);
 int mode_run(Ctl *ctl, const Command *command, char **argv, GError **error);

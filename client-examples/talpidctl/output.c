@@ -115,6 +115,14 @@ char *output_user(GVariant *dictionary, const char *key) {
         return g_variant_lookup(dictionary, key, "u", &uid) ? output_user_name(uid) : g_strdup("");
 }
 
+void output_add_entries(GVariantBuilder *entry, GVariant *rest) {
+        for (gsize i = 0; i < g_variant_n_children(rest); i++) {
+                g_autoptr(GVariant) child = g_variant_get_child_value(rest, i);
+
+                g_variant_builder_add_value(entry, child);
+        }
+}
+
 /* Keys as the service has them, and the words of ip(8). */
 static const struct {
         const char *key;

@@ -28,6 +28,9 @@ const char *output_string(GVariant *dictionary, const char *key);
 guint32 output_number(GVariant *dictionary, const char *key);
 bool output_flag(GVariant *dictionary, const char *key);
 
+/* Adds those of @rest, a{sv}, to one that is being built. */
+void output_add_entries(GVariantBuilder *entry, GVariant *rest);
+
 /* As text, whatever its type: "0x7d0" is "2000", lists have commas; caller frees. */
 char *output_entry(GVariant *dictionary, const char *key);
 
