@@ -112,9 +112,9 @@ static int tell_other_vpn(const OtherVpn *vpn, bool overrules, Array *ret) {
         return append_conflict(ret, "other-vpn", vpn->name,
                 vpn->takes_halves
                         ? "%s takes the whole address space in the main table: a tunnel that is "
-                          "set here comes first, what is excluded goes around both"
+                          "set here comes first, and goes around it as what is excluded does"
                         : "%s has rules of its own: a tunnel that is set here after it comes "
-                          "first, and may itself go inside; what is excluded goes around both",
+                          "first, and goes around it as what is excluded does",
                 vpn->name);
 }
 

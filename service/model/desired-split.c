@@ -8,6 +8,7 @@
 #include <linux/rtnetlink.h>
 
 #include "service/model/desired.h"
+#include "service/model/other-vpns.h"
 
 static const int families[2] = { AF_INET, AF_INET6 };
 
@@ -91,10 +92,14 @@ Rule desired_tunnel_rule(const DesiredView *view, int family) {
         return rule;
 }
 
+/* OpenVPN's redirect-gateway: two halves of IPv4; of IPv6 ::/3, 2000::/4, 3000::/4 and fc00::/7. */
+#define PARTS_LENGTH_V4 1
+#define PARTS_LENGTH_V6 7
+
 /*
  * Who goes around takes what is more specific in the main table (networks that
- * are directly attached, not the halves of a foreign tunnel), then the best
- * default outside of tunnels.
+ * are directly attached, not the parts of all into which a foreign tunnel cuts
+ * its default), then the best default outside of tunnels.
  */
 static int put_around_rules(FactSet *facts, const DesiredView *view, const Rule *selector) {
         Rule rule = *selector;
@@ -102,7 +107,7 @@ static int put_around_rules(FactSet *facts, const DesiredView *view, const Rule 
 
         rule.table = RT_TABLE_MAIN;
         rule.priority = view->input.ours.rule_priority - OURS_RULE_AROUND_MAIN;
-        rule.suppress_prefixlength = 1;
+        rule.suppress_prefixlength = rule.family == AF_INET ? PARTS_LENGTH_V4 : PARTS_LENGTH_V6;
         r = put_rule(facts, &rule);
         if (r < 0)
                 return r;
@@ -321,21 +326,52 @@ static int put_own_groups(FactSet *facts, const DesiredView *view) {
         return r;
 }
 
+/* What carries our mark goes around all tunnels, those of others, too. */
+static int put_marked(FactSet *facts, const DesiredView *view, int family) {
+        Rule rule = rule_to(view, family, 0, 0);
+        int r = put_excluded_table(facts, view, family);
+
+        match_mark(&rule, &view->input.ours, view->input.ours.mark);
+        return r < 0 ? r : put_around_rules(facts, view, &rule);
+}
+
+/*
+ * Another VPN leads all of a family into itself. What it encrypts goes into our
+ * tunnel, so what our tunnel encrypts must not go into that one again.
+ */
+static int put_own_way(FactSet *facts, const DesiredView *view, int slot) {
+        const Intent *intent = view->input.intent;
+        const Prefix *bypass;
+        int r = 0;
+
+        if (!intent_has_tunnel(intent) || view->tunnel[slot] == TUNNEL_FAMILY_OPEN ||
+                (!view->overridden[slot] &&
+                        !other_vpns_take_all(view->input.observed, families[slot])))
+                return 0;
+        if (!split_is_active(&intent->split))
+                r = put_marked(facts, view, families[slot]);
+        ARRAY_FOREACH(bypass, &intent->tunnel.bypass) {
+                Rule rule = rule_to(view, families[slot], 0, 0);
+
+                rule.destination = *bypass;
+                if (r >= 0 && bypass->family == families[slot])
+                        r = put_around_rules(facts, view, &rule);
+        }
+        return r;
+}
+
 int desired_put_split(const DesiredView *view, FactSet *facts) {
         const Split *split = &view->input.intent->split;
         const Selector *selector;
         int r = 0;
 
-        if (!split_is_active(split))
-                return 0;
+        for (int i = 0; r >= 0 && i < 2; i++)
+                r = put_own_way(facts, view, i);
+        if (r < 0 || !split_is_active(split))
+                return r;
 
         for (int i = 0; r >= 0 && i < 2; i++) {
-                Rule rule = rule_to(view, families[i], 0, 0);
-
-                match_mark(&rule, &view->input.ours, view->input.ours.mark);
-                r = put_excluded_table(facts, view, families[i]);
-                if (r >= 0)
-                        r = put_around_rules(facts, view, &rule);
+                r = put_marked(facts, view, families[i]);
                 if (r >= 0 && is_include(view))
                         r = put_include(facts, view, families[i]);
         }

@@ -100,6 +100,18 @@ static bool takes_all(const Rule *rule) {
                (takes_unmarked(rule) || any_packet);
 }
 
+bool other_vpns_take_all(const FactSet *observed, int family) {
+        const Fact *facts;
+        size_t n;
+
+        facts = fact_set_of_kind(observed, FACT_RULE, &n);
+        for (size_t i = 0; i < n; i++)
+                if (!fact_is_ours(&facts[i]) && facts[i].rule.family == family &&
+                        takes_all(&facts[i].rule) && find_vpn(&facts[i].rule))
+                        return true;
+        return false;
+}
+
 static int put_rule(Array *ret, const Rule *rule) {
         const char *name = other_vpn_of_rule(rule);
         OtherVpn *vpn;

@@ -37,6 +37,9 @@ const char *other_vpn_of_rule(const Rule *rule);
  */
 int other_vpns_find(const FactSet *observed, const char *tunnel_device, Array *ret);
 
+/* Whether a rule of one of them takes all of a family that is not its own. */
+bool other_vpns_take_all(const FactSet *observed, int family);
+
 /* Tells whether others' default route of a table goes by a link. */
 typedef struct LeadsAll {
         bool (*ask)(uint32_t table, uint32_t ifindex, void *userdata);

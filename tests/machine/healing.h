@@ -25,5 +25,11 @@ void healing_close(Healing *healing);
 /* All of ours is back and carries traffic, now or soon. */
 void healing_check(Healing *healing);
 
+/*
+ * wireguard-go goes on by the link that its last answer came by until a route
+ * changes, and no rule does; the kernel's WireGuard looks at both.
+ */
+void healing_move_sockets(void);
+
 /* Runs a shell script in the machine, which has to succeed. */
 void healing_disturb(const char *script);

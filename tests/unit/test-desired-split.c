@@ -151,9 +151,11 @@ typedef enum Tunnel {
 
 #define ANY -1
 #define MARKED(n, mark) "+group " n " level 2 mark " mark "/0x30000000"
-#define AROUND_BY(family, what)                                                                    \
-        "+rule " family " 4976: from all " what " lookup 254 proto 84 suppress 1\n"                \
+#define AROUND(family, what, length)                                                               \
+        "+rule " family " 4976: from all " what " lookup 254 proto 84 suppress " length "\n"       \
         "+rule " family " 4977: from all " what " lookup 1984 proto 84\n"
+#define AROUND_BY4(what) AROUND("ipv4", what, "1")
+#define AROUND_BY6(what) AROUND("ipv6", what, "7")
 #define THROUGH_BY(family, what) "+rule " family " 4982: from all " what " lookup 1985 proto 84\n"
 
 /* What a selector adds to what stands for another one that does nothing. */
@@ -184,22 +186,21 @@ static const struct {
         { "group", "x/talpid-excluded", SPLIT_INCLUDE, SPLIT_DNS_SYSTEM, ANY,
                 MARKED("78", "0x20000000") " resolves confined\n" },
         { "user", "7", SPLIT_EXCLUDE, ANY, ANY,
-                AROUND_BY("ipv4", "uid 7") AROUND_BY("ipv6", "uid 7") "+filter user 7\n" },
+                AROUND_BY4("uid 7") AROUND_BY6("uid 7") "+filter user 7\n" },
         { "user", "7", SPLIT_INCLUDE, ANY, ANY,
                 THROUGH_BY("ipv4", "uid 7") THROUGH_BY("ipv6", "uid 7") "+filter user 7\n" },
-        { "network", "9.9.0.0/16", SPLIT_EXCLUDE, ANY, NO_TUNNEL,
-                AROUND_BY("ipv4", "to 9.9.0.0/16") },
+        { "network", "9.9.0.0/16", SPLIT_EXCLUDE, ANY, NO_TUNNEL, AROUND_BY4("to 9.9.0.0/16") },
         { "network", "9.9.0.0/16", SPLIT_EXCLUDE, ANY, TUNNEL_UP,
-                "+route throw 9.9.0.0/16 table 1985 metric 1 proto 84\n" AROUND_BY(
-                        "ipv4", "to 9.9.0.0/16") "+filter around 9.9.0.0/16\n" },
+                "+route throw 9.9.0.0/16 table 1985 metric 1 proto 84\n" AROUND_BY4(
+                        "to 9.9.0.0/16") "+filter around 9.9.0.0/16\n" },
         { "network", "9.9.0.0/16", SPLIT_EXCLUDE, ANY, TUNNEL_GONE,
-                "+route throw 9.9.0.0/16 table 1985 metric 1 proto 84\n" AROUND_BY(
-                        "ipv4", "to 9.9.0.0/16") "+filter around 9.9.0.0/16\n" },
+                "+route throw 9.9.0.0/16 table 1985 metric 1 proto 84\n" AROUND_BY4(
+                        "to 9.9.0.0/16") "+filter around 9.9.0.0/16\n" },
         { "network", "9.9.0.0/16", SPLIT_INCLUDE, ANY, ANY,
                 THROUGH_BY("ipv4", "to 9.9.0.0/16") "+filter included 9.9.0.0/16\n" },
         { "network", "2001:db8::/32", SPLIT_EXCLUDE, ANY, TUNNEL_UP,
-                "+route throw 2001:db8::/32 table 1985 metric 1 proto 84\n" AROUND_BY(
-                        "ipv6", "to 2001:db8::/32") "+filter around 2001:db8::/32\n" },
+                "+route throw 2001:db8::/32 table 1985 metric 1 proto 84\n" AROUND_BY6(
+                        "to 2001:db8::/32") "+filter around 2001:db8::/32\n" },
         { "network", "2001:db8::/32", SPLIT_INCLUDE, ANY, ANY,
                 THROUGH_BY("ipv6", "to 2001:db8::/32") "+filter included 2001:db8::/32\n" },
         { "interface", "br0", SPLIT_EXCLUDE, ANY, ANY, "+filter interface br0\n" },
@@ -270,12 +271,12 @@ static void test_base(void) {
         } bases[] = {
                 { SPLIT_EXCLUDE, false, "" },
                 { SPLIT_EXCLUDE, true,
-                        EXCLUDED_TABLE AROUND_BY("ipv4", BY_MARK) AROUND_BY("ipv6", BY_MARK)
-                                RESOLVERS "+filter base 0\n+filter uplink eth0\n" },
+                        EXCLUDED_TABLE AROUND_BY4(BY_MARK) AROUND_BY6(BY_MARK) RESOLVERS
+                        "+filter base 0\n+filter uplink eth0\n" },
                 { SPLIT_INCLUDE, false,
-                        EXCLUDED_TABLE CLOSED_TABLE AROUND_BY("ipv4",
+                        EXCLUDED_TABLE CLOSED_TABLE AROUND_BY4(
                                 BY_MARK) "+rule ipv4 4984: from all " BY_INCLUDED
-                                         " lookup 1985 proto 84\n" AROUND_BY("ipv6",
+                                         " lookup 1985 proto 84\n" AROUND_BY6(
                                                  BY_MARK) "+rule ipv6 4984: from all " BY_INCLUDED
                                                           " lookup 1985 proto 84\n" RESOLVERS
                                                           "+filter base 7\n+filter uplink eth0\n" },

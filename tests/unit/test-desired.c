@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
 #include "backends/base/cleanup.h"
@@ -485,6 +486,45 @@ static void test_tunnel_gateway_when_gone(void) {
         g_assert_cmpint(look_up(w, "12.0.0.1")->type, ==, RTN_UNREACHABLE);
 }
 
+static size_t n_rules_at(const World *w, uint32_t priority) {
+        const Fact *facts;
+        size_t n, n_found = 0;
+
+        facts = fact_set_of_kind(&w->desired, FACT_RULE, &n);
+        for (size_t i = 0; i < n; i++)
+                n_found += facts[i].rule.priority == priority;
+        return n_found;
+}
+
+/* By a default of its own in main, or by a rule: what is marked or in bypass keeps out of it. */
+static void test_other_vpn(void) {
+        const uint32_t priority = OURS_DEFAULT_RULE_PRIORITY - OURS_RULE_AROUND;
+        Fact rule = { .kind = FACT_RULE,
+                .rule = { .family = AF_INET,
+                        .action = FR_ACT_TO_TBL,
+                        .invert = true,
+                        .priority = 32765,
+                        .table = 51820,
+                        .mark = 51820,
+                        .mark_mask = UINT32_MAX,
+                        .suppress_prefixlength = RULE_NO_SUPPRESS } };
+
+        for (int by_rule = 0; by_rule < 2; by_rule++) {
+                g_autoptr(World) w = world_new();
+                Prefix relay = make_prefix("9.9.9.9/32");
+
+                make_put(&w->observed, make_link(5, "tun0", "tun", MAKE_LINK_UP));
+                g_assert_nonnull(array_append(&w->intent.tunnel.bypass, &relay));
+                set_tunnel(w, /* fail_closed= */ true, /* allow_lan= */ false);
+                build(w);
+                g_assert_cmpuint(n_rules_at(w, priority), ==, 0);
+                make_put(&w->observed,
+                        by_rule ? rule : make_route(MAIN, "128.0.0.0/1", 0, 5, "10.8.0.1"));
+                build(w);
+                g_assert_cmpuint(n_rules_at(w, priority), ==, 2);
+        }
+}
+
 static void test_check(void) {
         g_autoptr(World) w = world_new();
         IntentChange change = INTENT_CHANGE_INIT;
@@ -584,6 +624,7 @@ int main(int argc, char **argv) {
                 { "device-is-followed-by-name", test_device },
                 { "uplink-routes-go-around", test_uplink_around },
                 { "gateway-in-a-vanished-tunnel-does-not-leak", test_tunnel_gateway_when_gone },
+                { "what-the-tunnel-encrypts-keeps-out-of-another-vpn", test_other_vpn },
                 { "missing-devices-are-refused-by-name", test_check },
         };
 

@@ -37,6 +37,7 @@ typedef enum MachineFlags {
         MACHINE_NETWORKD = 1 << 0, /* networkd in place of NetworkManager */
         MACHINE_RESOLVED = 1 << 1, /* needs fetch-packages to have run */
         MACHINE_OFFLINE = 1 << 2,  /* nothing configures wan0 and wan1 */
+        MACHINE_OPENVPN = 1 << 3,  /* needs fetch-packages, too */
 } MachineFlags;
 
 /* All zero is a desktop with NetworkManager and without the project. */

@@ -367,13 +367,27 @@ static int package_install(const char *package) {
 }
 
 /* The plug-in of the C library lies there unused until nsswitch.conf names it. */
-static int packages_install(MachineFlags flags) {
-        int r;
+static const struct {
+        MachineFlags flag;
+        const char *name;
+} packages[] = {
+        { MACHINE_RESOLVED, "systemd-resolved" },
+        { MACHINE_RESOLVED, "libnss-resolve" },
+        { MACHINE_OPENVPN, "openvpn" },
+        { MACHINE_OPENVPN, "libcap-ng0" },
+        { MACHINE_OPENVPN, "liblzo2-2" },
+        { MACHINE_OPENVPN, "libnl-3-200" },
+        { MACHINE_OPENVPN, "libnl-genl-3-200" },
+        { MACHINE_OPENVPN, "libpkcs11-helper1" },
+};
 
-        if (!(flags & MACHINE_RESOLVED))
-                return 0;
-        r = package_install("systemd-resolved");
-        return r < 0 ? r : package_install("libnss-resolve");
+static int packages_install(MachineFlags flags) {
+        int r = 0;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(packages) && r >= 0; i++)
+                if (flags & packages[i].flag)
+                        r = package_install(packages[i].name);
+        return r;
 }
 
 /* The destination is the merged root, so that meson follows its links: /lib is one. */
