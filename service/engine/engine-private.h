@@ -61,8 +61,9 @@ struct Engine {
         Array known;  /* of KnownGroup, sorted: which of others are not listed */
         Array former; /* the same, as the last run left them */
         bool groups_changed;
-        Array hints;   /* of LinkHints, sorted */
-        Array changes; /* of FactChange, not merged yet */
+        Array hints;                /* of LinkHints, sorted */
+        uint32_t resolver_links[2]; /* whose resolvers are in use; 0: not known yet */
+        Array changes;              /* of FactChange, not merged yet */
         Array submissions;
 
         Fold folds[2];

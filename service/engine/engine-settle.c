@@ -65,12 +65,27 @@ void engine_connect_backend(Engine *engine, Backend *backend) {
         };
 }
 
-/* The first resolver of a family that the link has by which groups leave; see desired_group_link().
+/*
+ * The first resolver of a family that the link has by which groups leave; see
+ * desired_group_link(). While nobody tells of that link, at the start or because
+ * who did is gone, what is in the kernel stays: the last run's, or ours.
  */
-static Address find_resolver(const Engine *engine, const DesiredView *view, int slot) {
-        const LinkHints *hints = engine_link_hints(engine, desired_group_link(view, slot));
+static Address find_resolver(Engine *engine, const DesiredView *view, int slot) {
+        const Fact key = { .kind = FACT_RESOLVER,
+                .resolver = { .address = { .family = families[slot] } } };
+        const uint32_t link = desired_group_link(view, slot);
+        const LinkHints *hints = engine_link_hints(engine, link);
+        const Fact *fact;
 
-        for (unsigned i = 0; hints && i < hints->n_resolvers; i++)
+        if (!hints) {
+                if (engine->resolver_links[slot] && engine->resolver_links[slot] != link)
+                        return (Address){ 0 };
+                fact = fact_set_find(&engine->reconciler.observed, &key);
+                return link && fact ? fact->resolver.address : (Address){ 0 };
+        }
+
+        engine->resolver_links[slot] = link;
+        for (unsigned i = 0; i < hints->n_resolvers; i++)
                 if (hints->resolvers[i].family == families[slot])
                         return hints->resolvers[i];
         return (Address){ 0 };

@@ -240,6 +240,46 @@ static void test_restart_unwanted(void) {
         split_world_assert_untouched(w);
 }
 
+static const Fact *find_resolver(const SplitWorld *w) {
+        const Fact key = { .kind = FACT_RESOLVER,
+                .resolver = { .address = { .family = AF_INET } } };
+
+        return fact_set_find(&w->kernel.facts, &key);
+}
+
+static void tell_of_link(SplitWorld *w, uint32_t ifindex, const char *resolver) {
+        LinkHints hints = { .ifindex = ifindex, .managed = true };
+        Address address;
+
+        if (resolver) {
+                g_assert_true(address_parse(resolver, &address) >= 0);
+                g_assert_true(link_hints_add_resolver(&hints, &address));
+        }
+        g_assert_cmpint(engine_set_link_hints(w->engine, &hints, false), >=, 0);
+        split_world_run(w);
+}
+
+/* Who is asked stays while nobody tells, and goes with a word that there is none. */
+static void test_restart_resolver(void) {
+        g_autoptr(SplitWorld) w = world_with_process();
+
+        tell_of_link(w, 2, "192.0.2.53");
+        take_out(w, 100, ALICE, "");
+        g_assert_nonnull(find_resolver(w));
+        w->kernel.operations.n = 0;
+        restart(w);
+        g_assert_nonnull(find_resolver(w));
+        tell_of_link(w, 2, "192.0.2.53");
+        g_assert_cmpuint(w->kernel.operations.n, ==, 0); /* not even for a moment */
+
+        g_assert_cmpint(
+                engine_set_link_hints(w->engine, &(LinkHints){ .ifindex = 2 }, true), >=, 0);
+        split_world_run(w);
+        g_assert_nonnull(find_resolver(w));
+        tell_of_link(w, 2, NULL);
+        g_assert_null(find_resolver(w));
+}
+
 /* Everybody ended while the service was down. */
 static void test_restart_empty(void) {
         g_autoptr(SplitWorld) w = world_with_process();
@@ -532,6 +572,7 @@ int main(int argc, char **argv) {
                 { "end-that-is-told-late-ends-nothing-new", test_late_end },
                 { "restart-touches-nothing-that-is-wanted", test_restart },
                 { "restart-ends-what-nobody-wants", test_restart_unwanted },
+                { "restart-keeps-the-resolver-until-somebody-tells", test_restart_resolver },
                 { "restart-forgets-what-ran-empty", test_restart_empty },
                 { "restart-ends-what-was-half-done", test_restart_half_done },
                 { "selector-is-followed-through-its-end-and-return", test_selector_followed },
