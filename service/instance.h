@@ -7,7 +7,7 @@
  *
  * Whoever holds an abstract socket there, which belongs to the network
  * namespace (unix(7)) and goes with its process, is the one. Anybody may take
- * that name: it counts only for one who could work on the network at all.
+ * that name: it counts only for root and for our own user.
  */
 
 #include <systemd/sd-event.h>
