@@ -103,6 +103,20 @@ static int refuse_beside_other(const Engine *engine, Refusal *why) {
                 engine->other_instance);
 }
 
+/* An ordinary uplink named by mistake: all would be led into it, and its gateway be asked nothing.
+ */
+static int check_is_no_uplink(const Engine *engine, const char *device, Refusal *why) {
+        const DefaultRoute *best = engine->view.best;
+
+        for (int i = 0; i < 2; i++)
+                if (best[i].present && strcmp(best[i].device, device) == 0)
+                        return refusal_set(why, REFUSAL_DEVICE_HELD,
+                                "%s carries the default route outside of tunnels: name the device "
+                                "of a VPN",
+                                device);
+        return 0;
+}
+
 /* Whether the system can do it now, and nobody else's VPN is in the way. */
 static int check_system(Engine *engine, const IntentChange *change, Refusal *why) {
         const FactSet *observed = &engine->reconciler.observed;
@@ -112,6 +126,9 @@ static int check_system(Engine *engine, const IntentChange *change, Refusal *why
 
         if (r < 0 || change->kind != INTENT_SET_TUNNEL ||
                 strcmp(engine->intent.tunnel.device, change->tunnel.device) == 0)
+                return r;
+        r = check_is_no_uplink(engine, change->tunnel.device, why);
+        if (r < 0)
                 return r;
         link = desired_find_link(observed, change->tunnel.device);
         return other_vpns_check_tunnel(observed, &engine->ours, &change->tunnel,

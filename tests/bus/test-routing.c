@@ -102,7 +102,7 @@ static void test_tunnel_comes_and_goes_without_a_trace(void) {
         assert_holds(tunnel, "'bypass': <['192.0.2.77/32']>");
         assert_holds(tunnel, "'state': <'active'>");
 
-        service_call_fails(s.root, "SetTunnel", "('v0', @a{sv} {})",
+        service_call_fails(s.root, "SetTunnel", "('wg1', @a{sv} {})",
                 "org.talpid.Error.TunnelExists", "replace");
         call(s.alice, "UnsetTunnel", "(@a{sv} {},)");
         after = kernel_state();
@@ -261,7 +261,7 @@ static const struct {
         { "AddRoutes", "([{'destination': <'10.77.0.0/16'>, 'device': <'v0'>}], @a{sv} {})" },
         { "RemoveRoutes", "([{'destination': <'10.8.0.0/16'>}], {'all': <true>})" },
         { "ClearRoutes", "({'all': <true>},)" },
-        { "SetTunnel", "('v0', {'replace': <true>})" },
+        { "SetTunnel", "('wg1', {'replace': <true>})" },
         { "UnsetTunnel", "({'all': <true>},)" },
 };
 

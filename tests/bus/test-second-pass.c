@@ -130,7 +130,7 @@ static const Change changes[] = {
                 .says = "10.9.0.0/16" },
         { .path = "/second-pass/tunnel-was-set-by-another",
                 .member = "SetTunnel",
-                .arguments = "('v0', @a{sv} {})",
+                .arguments = "('wg1', @a{sv} {})",
                 .root_member = "SetTunnel",
                 .root_arguments = "('wg0', @a{sv} {})",
                 .error_name = TUNNEL_EXISTS,
@@ -138,7 +138,7 @@ static const Change changes[] = {
         /* "Replace" was said of no tunnel at all, or of another one than there is now. */
         { .path = "/second-pass/tunnel-to-replace-is-another-one-now",
                 .member = "SetTunnel",
-                .arguments = "('v0', {'replace': <true>})",
+                .arguments = "('wg1', {'replace': <true>})",
                 .root_member = "SetTunnel",
                 .root_arguments = "('wg0', @a{sv} {})",
                 .error_name = ACCESS_DENIED,
@@ -148,7 +148,7 @@ static const Change changes[] = {
                 .member = "UnsetTunnel",
                 .arguments = "({'all': <true>},)",
                 .root_member = "SetTunnel",
-                .root_arguments = "('v0', {'replace': <true>})",
+                .root_arguments = "('wg1', {'replace': <true>})",
                 .error_name = ACCESS_DENIED,
                 .says = "" },
 };

@@ -101,6 +101,14 @@ static void test_held(Machine *machine) {
         }
 }
 
+static void test_uplink(Machine *machine) {
+        Client *client = client_new(machine);
+
+        client_call_fails(client, "SetTunnel", "('wan0', " CLIENT_NO_OPTIONS ")", HELD,
+                "wan0 carries the default route outside of tunnels");
+        (void)client_free(client);
+}
+
 /* What it encrypts carries our mark: nothing comes back. */
 static void test_our_mark(Machine *machine) {
         OtherTunnel marked = other_wg_quick;
@@ -127,6 +135,7 @@ static void test_our_mark(Machine *machine) {
 
 static const CheckCase cases[] = {
         { "/tunnel-held/by-another-vpn-is-refused-with-its-name-and-remedy", test_held },
+        { "/tunnel-held/an-uplink-is-no-tunnel", test_uplink },
         { "/tunnel-held/is-taken-where-the-encrypted-packets-have-our-mark", test_our_mark },
 };
 
