@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,31 +23,18 @@ static const char *const kind_names[] = {
         [CGROUP2_INCLUDED] = CGROUP_PATH_INCLUDED,
 };
 
-__attribute__((format(printf, 3, 4))) static int fail(
-        Fault *fault, int error, const char *format, ...) {
-        va_list args;
-
-        if (!fault)
-                return error;
-        fault->error = error;
-        va_start(args, format);
-        (void)vsnprintf(fault->text, sizeof(fault->text), format, args);
-        va_end(args);
-        return error;
-}
-
 static int check_process(const Process *process, Fault *fault) {
         int r;
 
         if (process->pid == 1)
-                return fail(fault, -EPERM, "the first process is not moved");
+                return fault_set(fault, -EPERM, "the first process is not moved");
         if (process->pid == getpid())
-                return fail(fault, -EPERM, "this service does not move itself");
+                return fault_set(fault, -EPERM, "this service does not move itself");
         if (process->is_kernel_thread)
-                return fail(fault, -EPERM, "%d is a thread of the kernel", process->pid);
+                return fault_set(fault, -EPERM, "%d is a thread of the kernel", process->pid);
         r = process_check(process);
         if (r < 0)
-                return fail(fault, r, "process %d has ended", process->pid);
+                return fault_set(fault, r, "process %d has ended", process->pid);
         return 0;
 }
 
@@ -56,32 +42,33 @@ static int check_process(const Process *process, Fault *fault) {
 static int explain(Fault *fault, int error, const Process *process, const char *path) {
         switch (-error) {
         case ESRCH:
-                return fail(fault, error, "process %d has ended", process->pid);
+                return fault_set(fault, error, "process %d has ended", process->pid);
         case EOPNOTSUPP:
-                return fail(
+                return fault_set(
                         fault, error, "group /%s is threaded: its processes cannot be moved", path);
         case EBUSY:
-                return fail(fault, error,
+                return fault_set(fault, error,
                         "controllers are enabled below group /%s, so it can have no process", path);
         case EROFS:
-                return fail(fault, error, "the control groups are mounted read-only");
+                return fault_set(fault, error, "the control groups are mounted read-only");
         case EACCES:
         case EPERM:
-                return fail(fault, error, "no right to change group /%s (CAP_DAC_OVERRIDE)", path);
+                return fault_set(
+                        fault, error, "no right to change group /%s (CAP_DAC_OVERRIDE)", path);
         case EXDEV:
-                return fail(fault, error,
+                return fault_set(fault, error,
                         "process %d is in a group outside of our cgroup namespace", process->pid);
         case EEXIST:
-                return fail(
+                return fault_set(
                         fault, error, "group /%s is called like ours but of another user", path);
         case EAGAIN:
-                return fail(fault, error,
+                return fault_set(fault, error,
                         "group /%s is removed, its manager moves it too, or it is full "
                         "(cgroup.max.depth, cgroup.max.descendants)",
                         path);
         default:
-                return fail(fault, error, "cannot move process %d in group /%s: %s", process->pid,
-                        path, strerror(-error));
+                return fault_set(fault, error, "cannot move process %d in group /%s: %s",
+                        process->pid, path, strerror(-error));
         }
 }
 
@@ -318,7 +305,7 @@ int cgroup2_exclude_tree(Cgroup2 *cgroup2, const Process *process, Cgroup2Kind k
                 array_clear(&refs);
                 listed = process_list_family(process, &refs);
                 if (listed < 0 && listed != -E2BIG)
-                        return fail(fault, listed, "cannot list the children of process %d",
+                        return fault_set(fault, listed, "cannot list the children of process %d",
                                 process->pid);
                 n = exclude_each(cgroup2, &refs, kind, &moves, &first);
                 moves.n_moved += n;
@@ -327,15 +314,15 @@ int cgroup2_exclude_tree(Cgroup2 *cgroup2, const Process *process, Cgroup2Kind k
                 moves.n_inside += process_check(process) == 0;
                 *ret = moves;
                 if (listed == -E2BIG)
-                        return fail(fault, listed, "process %d has more than %d children",
+                        return fault_set(fault, listed, "process %d has more than %d children",
                                 process->pid, PROCESS_CHILDREN_MAX);
                 if (first.error < 0 && fault)
                         *fault = first;
                 return first.error;
         }
         *ret = moves;
-        return fail(fault, -EAGAIN, "the children of process %d fork faster than they are moved",
-                process->pid);
+        return fault_set(fault, -EAGAIN,
+                "the children of process %d fork faster than they are moved", process->pid);
 }
 
 /* One try. Return: 1; 0; -EAGAIN; negative errno. */
@@ -382,7 +369,7 @@ static int return_members(Cgroup2 *cgroup2, const char *path, Fault *fault) {
 
         r = cgroup2_list_members(cgroup2, path, &pids);
         if (r < 0 && r != -E2BIG)
-                return fail(fault, r, "cannot list the members of group /%s", path);
+                return fault_set(fault, r, "cannot list the members of group /%s", path);
         ARRAY_FOREACH(pid, &pids) {
                 Process member;
 
@@ -402,15 +389,15 @@ int cgroup2_dissolve(Cgroup2 *cgroup2, const char *path, Fault *fault) {
         int r = 1;
 
         if (cgroup2_kind_of(path) == CGROUP2_FOLLOWED)
-                return fail(fault, -ENOENT, "group /%s is not ours", path);
+                return fault_set(fault, -ENOENT, "group /%s is not ours", path);
         own = strdup(path); /* the caller's may be ours, from a Cgroup2Group */
         if (!own)
-                return fail(fault, -ENOMEM, "no memory");
+                return fault_set(fault, -ENOMEM, "no memory");
         group = cgroup2_open_own(cgroup2, own);
         if (group < 0) {
                 if (group == -ENOENT)
                         (void)group_watch_remove(cgroup2->watch, own);
-                return fail(fault, group, "group /%s does not exist or is not ours", own);
+                return fault_set(fault, group, "group /%s does not exist or is not ours", own);
         }
         for (unsigned i = 0; i < PASSES_MAX && r > 0; i++)
                 r = return_members(cgroup2, own, fault);
@@ -418,8 +405,8 @@ int cgroup2_dissolve(Cgroup2 *cgroup2, const char *path, Fault *fault) {
                 return r;
         r = cgroup2_remove_group(cgroup2, own);
         if (r < 0)
-                return fail(fault, r == -EBUSY ? -EAGAIN : r, "cannot remove group /%s: %s", own,
-                        strerror(-r));
+                return fault_set(fault, r == -EBUSY ? -EAGAIN : r, "cannot remove group /%s: %s",
+                        own, strerror(-r));
         (void)group_watch_remove(cgroup2->watch, own);
         return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "backends/facts/operation.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 const char *operation_format(const Operation *operation, char text[static OPERATION_TEXT_MAX]) {
@@ -15,4 +16,16 @@ const char *operation_format(const Operation *operation, char text[static OPERAT
         (void)snprintf(text, OPERATION_TEXT_MAX, "%s %s", verbs[operation->verb],
                 fact_format(&operation->fact, fact));
         return text;
+}
+
+int fault_set(Fault *fault, int error, const char *format, ...) {
+        va_list args;
+
+        if (!fault)
+                return error;
+        fault->error = error;
+        va_start(args, format);
+        (void)vsnprintf(fault->text, sizeof(fault->text), format, args);
+        va_end(args);
+        return error;
 }

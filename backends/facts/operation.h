@@ -30,4 +30,8 @@ typedef struct Fault {
         char text[FAULT_TEXT_MAX];
 } Fault;
 
+/* Fills @fault, which may be NULL; a long text is cut. Return: @error. */
+int fault_set(Fault *fault, int error, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
 const char *operation_format(const Operation *operation, char text[static OPERATION_TEXT_MAX]);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,19 +26,6 @@ struct NetCls {
         int group;
         int root_members, group_members; /* cgroup.procs, opened as root */
 };
-
-__attribute__((format(printf, 3, 4))) static int fail(
-        Fault *fault, int error, const char *format, ...) {
-        va_list args;
-
-        if (!fault)
-                return error;
-        fault->error = error;
-        va_start(args, format);
-        (void)vsnprintf(fault->text, sizeof(fault->text), format, args);
-        va_end(args);
-        return error;
-}
 
 /* Return: a descriptor of the root of the hierarchy; -ENODEV; negative errno. */
 static int open_root(const char *point) {
@@ -78,9 +64,9 @@ static int find_root(void) {
 
 static int mount_root(const char *directory, Fault *fault) {
         if (mkdir(directory, 0755) < 0 && errno != EEXIST)
-                return fail(fault, -errno, "cannot make %s: %s", directory, strerror(errno));
+                return fault_set(fault, -errno, "cannot make %s: %s", directory, strerror(errno));
         if (mount("net_cls", directory, "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, "net_cls") < 0)
-                return fail(fault, errno == EINVAL ? -ENODEV : -errno,
+                return fault_set(fault, errno == EINVAL ? -ENODEV : -errno,
                         "cannot mount net_cls at %s: %s", directory, strerror(errno));
         return open_root(directory);
 }
@@ -92,14 +78,15 @@ static int open_group(int root, Fault *fault) {
         int length = snprintf(text, sizeof(text), "%u\n", NET_CLS_CLASS_ID);
 
         if (mkdirat(root, NET_CLS_GROUP, 0755) < 0 && errno != EEXIST)
-                return fail(fault, -errno, "cannot make the net_cls group %s: %s", NET_CLS_GROUP,
-                        strerror(errno));
+                return fault_set(fault, -errno, "cannot make the net_cls group %s: %s",
+                        NET_CLS_GROUP, strerror(errno));
         group = openat(root, NET_CLS_GROUP, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (group < 0)
-                return fail(fault, -errno, "cannot open the net_cls group: %s", strerror(errno));
+                return fault_set(
+                        fault, -errno, "cannot open the net_cls group: %s", strerror(errno));
         file = openat(group, CLASS_ID_FILE, O_WRONLY | O_CLOEXEC);
         if (file < 0 || write(file, text, (size_t)length) < 0)
-                return fail(fault, -errno, "cannot set the class id of the net_cls group: %s",
+                return fault_set(fault, -errno, "cannot set the class id of the net_cls group: %s",
                         strerror(errno));
         return TAKE_FD(group);
 }
@@ -107,7 +94,8 @@ static int open_group(int root, Fault *fault) {
 static int open_members(int group, int *ret, Fault *fault) {
         *ret = openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC);
         return *ret >= 0 ? 0
-                         : fail(fault, -errno, "cannot open a net_cls group: %s", strerror(errno));
+                         : fault_set(fault, -errno, "cannot open a net_cls group: %s",
+                                   strerror(errno));
 }
 
 int net_cls_open(const char *directory, NetClsFlags flags, NetCls **ret, Fault *fault) {
@@ -115,12 +103,12 @@ int net_cls_open(const char *directory, NetClsFlags flags, NetCls **ret, Fault *
         int r;
 
         if (!net_cls)
-                return fail(fault, -ENOMEM, "no memory");
+                return fault_set(fault, -ENOMEM, "no memory");
         *net_cls = (NetCls){ .root = -1, .group = -1, .root_members = -1, .group_members = -1 };
         if (!directory)
                 directory = NET_CLS_MOUNT_DIRECTORY;
         if (geteuid() != 0)
-                return fail(fault, -EPERM,
+                return fault_set(fault, -EPERM,
                         "on cgroup v1 only root may move processes: let the service start as "
                         "root, which it gives up, by its drop-in 20-net-cls.conf");
 
@@ -133,7 +121,7 @@ int net_cls_open(const char *directory, NetClsFlags flags, NetCls **ret, Fault *
                         return net_cls->root;
         }
         if (net_cls->root < 0)
-                return fail(fault, net_cls->root,
+                return fault_set(fault, net_cls->root,
                         "it is not mounted, and TALPID_NET_CLS_MOUNT_DIR does not ask for it");
         net_cls->group = open_group(net_cls->root, fault);
         if (net_cls->group < 0)
@@ -203,13 +191,13 @@ static int check_process(const Process *process, Fault *fault) {
         int r;
 
         if (process->pid == 1)
-                return fail(fault, -EPERM, "the first process is not moved");
+                return fault_set(fault, -EPERM, "the first process is not moved");
         if (process->pid == getpid())
-                return fail(fault, -EPERM, "this service does not move itself");
+                return fault_set(fault, -EPERM, "this service does not move itself");
         if (process->is_kernel_thread)
-                return fail(fault, -EPERM, "%d is a thread of the kernel", process->pid);
+                return fault_set(fault, -EPERM, "%d is a thread of the kernel", process->pid);
         r = process_check(process);
-        return r < 0 ? fail(fault, r, "process %d has ended", process->pid) : 0;
+        return r < 0 ? fault_set(fault, r, "process %d has ended", process->pid) : 0;
 }
 
 static int move_from(NetCls *net_cls, const Process *process, Place from, Place to, Fault *fault) {
@@ -220,7 +208,7 @@ static int move_from(NetCls *net_cls, const Process *process, Place from, Place 
                 return r;
         r = find_place(process);
         if (r == PLACE_OTHER && to == PLACE_OURS)
-                return fail(
+                return fault_set(
                         fault, -EBUSY, "process %d is in a net_cls group of others", process->pid);
         if (r >= 0 && r != (int)from)
                 return 0;
@@ -228,7 +216,7 @@ static int move_from(NetCls *net_cls, const Process *process, Place from, Place 
                 r = move(to == PLACE_OURS ? net_cls->group_members : net_cls->root_members, process,
                         to);
         if (r < 0)
-                return fail(fault, r, "cannot move process %d on net_cls: %s", process->pid,
+                return fault_set(fault, r, "cannot move process %d on net_cls: %s", process->pid,
                         strerror(-r));
         return 1;
 }
@@ -269,7 +257,7 @@ static int return_members(NetCls *net_cls, Fault *fault) {
         int r = net_cls_list_members(net_cls, &pids), error = 0;
 
         if (r < 0 && r != -E2BIG)
-                return fail(fault, r, "cannot list the members of the net_cls group");
+                return fault_set(fault, r, "cannot list the members of the net_cls group");
         ARRAY_FOREACH(pid, &pids) {
                 Process member;
 
@@ -288,12 +276,12 @@ int net_cls_return_all(NetCls *net_cls, Fault *fault) {
 
         for (unsigned i = 0; i < PASSES_MAX && r > 0; i++)
                 r = return_members(net_cls, fault);
-        return r > 0 ? fail(fault, -EAGAIN, "they fork faster than they are moved") : r;
+        return r > 0 ? fault_set(fault, -EAGAIN, "they fork faster than they are moved") : r;
 }
 
 int net_cls_remove(NetCls *net_cls, Fault *fault) {
         if (unlinkat(net_cls->root, NET_CLS_GROUP, AT_REMOVEDIR) < 0 && errno != ENOENT)
-                return fail(fault, errno == EBUSY ? -EAGAIN : -errno,
+                return fault_set(fault, errno == EBUSY ? -EAGAIN : -errno,
                         "cannot remove the net_cls group: %s", strerror(errno));
         return 0;
 }

@@ -9,7 +9,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,19 +41,6 @@ typedef struct Socket {
         struct sockaddr_storage peer;
         socklen_t peer_length;
 } Socket;
-
-__attribute__((format(printf, 3, 4))) static int fail(
-        Fault *fault, int error, const char *format, ...) {
-        va_list args;
-
-        if (!fault)
-                return error;
-        fault->error = error;
-        va_start(args, format);
-        (void)vsnprintf(fault->text, sizeof(fault->text), format, args);
-        va_end(args);
-        return error;
-}
 
 static uint64_t netns_cookie_of(int fd) {
         uint64_t cookie = 0;
@@ -435,17 +421,17 @@ int sockets_sweep_process(Sockets *sockets, const Process *process, const Socket
                 return 0;
         r = open_descriptors(process, &descriptors);
         if (is_missing_right(r))
-                return fail(fault, -EPERM, "no right to the sockets of process %d (CAP_SYS_PTRACE)",
-                        process->pid);
+                return fault_set(fault, -EPERM,
+                        "no right to the sockets of process %d (CAP_SYS_PTRACE)", process->pid);
         if (r < 0)
-                return fail(fault, r, "cannot see the sockets of process %d: %s", process->pid,
+                return fault_set(fault, r, "cannot see the sockets of process %d: %s", process->pid,
                         strerror(-r));
 
         while ((entry = readdir(descriptors))) {
                 if (entry->d_name[0] == '.')
                         continue;
                 if (++n > SOCKETS_DESCRIPTORS_MAX)
-                        return fail(fault, -E2BIG, "process %d has more than %d descriptors",
+                        return fault_set(fault, -E2BIG, "process %d has more than %d descriptors",
                                 process->pid, SOCKETS_DESCRIPTORS_MAX);
                 r = is_socket(dirfd(descriptors), entry->d_name);
                 if (r > 0)
@@ -453,17 +439,17 @@ int sockets_sweep_process(Sockets *sockets, const Process *process, const Socket
                 else if (r < 0)
                         counts->n_left++;
                 if (r == -ESRCH)
-                        return fail(fault, r, "process %d has ended", process->pid);
+                        return fault_set(fault, r, "process %d has ended", process->pid);
                 if (r < 0 && error == 0)
                         error = r;
         }
         if (is_missing_right(error))
-                return fail(fault, -EPERM,
+                return fault_set(fault, -EPERM,
                         "no right to change sockets of process %d (CAP_SYS_PTRACE, CAP_NET_ADMIN)",
                         process->pid);
         if (error < 0)
-                return fail(fault, error, "cannot change sockets of process %d: %s", process->pid,
-                        strerror(-error));
+                return fault_set(fault, error, "cannot change sockets of process %d: %s",
+                        process->pid, strerror(-error));
         return 0;
 }
 
