@@ -7,12 +7,13 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
+#include "service/model/desired-private.h"
 #include "service/model/desired.h"
 #include "service/model/other-vpns.h"
 
 static const int families[2] = { AF_INET, AF_INET6 };
 
-static bool is_include(const DesiredView *view) {
+bool desired_is_include(const DesiredView *view) {
         const Split *split = &view->input.intent->split;
 
         return !split->disabled && split->mode == SPLIT_INCLUDE;
@@ -23,15 +24,11 @@ static bool matches_groups(const DesiredView *view) {
         return view->input.has_groups && !view->input.has_own_groups_only;
 }
 
-/*
- * Somebody is listed who cannot be told from the others. In include mode nobody
- * may use the open network then: it could be them.
- */
-static bool is_blind(const DesiredView *view) {
+bool desired_is_blind(const DesiredView *view) {
         const Split *split = &view->input.intent->split;
         const Selector *selector;
 
-        if (!is_include(view))
+        if (!desired_is_include(view))
                 return false;
         if (split->groups.n > 0 && !view->input.has_groups)
                 return true;
@@ -46,7 +43,7 @@ static bool is_blind(const DesiredView *view) {
 }
 
 uint32_t desired_group_link(const DesiredView *view, int slot) {
-        if (is_include(view))
+        if (desired_is_include(view))
                 return view->has_tunnel_link ? view->tunnel_link.ifindex : 0;
         return view->best[slot].present ? view->best[slot].route.ifindex : 0;
 }
@@ -83,7 +80,7 @@ Rule desired_tunnel_rule(const DesiredView *view, int family) {
         const Ours *ours = &view->input.ours;
         Rule rule = rule_to(view, family, ours->tunnel_table, 0);
 
-        if (is_include(view) && !is_blind(view)) {
+        if (desired_is_include(view) && !desired_is_blind(view)) {
                 match_mark(&rule, ours, ours_included_mark(ours));
                 return rule;
         }
@@ -146,7 +143,7 @@ static int put_network(FactSet *facts, const DesiredView *view, const Prefix *pr
         Rule rule;
         int r;
 
-        if (is_include(view)) {
+        if (desired_is_include(view)) {
                 rule = rule_to(
                         view, prefix->family, view->input.ours.tunnel_table, OURS_RULE_INCLUDED);
                 rule.destination = *prefix;
@@ -172,8 +169,8 @@ static int put_user(FactSet *facts, const DesiredView *view, uint32_t uid) {
 
                 rule.has_uid = true;
                 rule.uid = uid;
-                r = is_include(view) ? put_rule(facts, &rule)
-                                     : put_around_rules(facts, view, &rule);
+                r = desired_is_include(view) ? put_rule(facts, &rule)
+                                             : put_around_rules(facts, view, &rule);
         }
         return r;
 }
@@ -192,10 +189,10 @@ static const GroupPlace *find_group(const DesiredView *view, const char *path) {
  * the open network. What is excluded may ask as others do, where no resolver is
  * known: then nothing has to look at its datagrams.
  */
-static bool resolves(const DesiredView *view) {
+bool desired_resolves(const DesiredView *view) {
         const Address *resolvers = view->input.resolvers;
 
-        if (is_include(view))
+        if (desired_is_include(view))
                 return true;
         return view->input.intent->split.dns == SPLIT_DNS_SYSTEM &&
                (address_is_set(&resolvers[0]) || address_is_set(&resolvers[1]));
@@ -210,10 +207,10 @@ static int put_group(FactSet *facts, const DesiredView *view, const char *path) 
                 return 0; /* it may come */
         fact.marked_group = (MarkedGroup){ .id = place->id,
                 .level = place->level,
-                .mark = is_include(view) ? ours_included_mark(ours) : ours->mark,
+                .mark = desired_is_include(view) ? ours_included_mark(ours) : ours->mark,
                 .mask = ours->mark_mask,
-                .resolves = resolves(view),
-                .confined = is_include(view) };
+                .resolves = desired_resolves(view),
+                .confined = desired_is_include(view) };
         return fact_set_append(facts, &fact);
 }
 
@@ -232,7 +229,7 @@ static int put_known(FactSet *facts, const DesiredView *view) {
         const Ours *ours = &view->input.ours;
         const KnownGroup *known;
 
-        if (!is_include(view) || !matches_groups(view) || !view->input.known ||
+        if (!desired_is_include(view) || !matches_groups(view) || !view->input.known ||
                 !lists_groups_of_others(&view->input.intent->split))
                 return 0;
         ARRAY_FOREACH(known, view->input.known) {
@@ -241,7 +238,7 @@ static int put_known(FactSet *facts, const DesiredView *view) {
                 if (known->is_above) {
                         fact.known_group.mark = ours_included_mark(ours);
                         fact.known_group.mask = ours->mark_mask;
-                        fact.known_group.resolves = resolves(view);
+                        fact.known_group.resolves = desired_resolves(view);
                         fact.known_group.confined = true;
                 }
                 if (fact_set_append(facts, &fact) < 0)
@@ -279,7 +276,7 @@ static int put_selector(FactSet *facts, const DesiredView *view, const Selector 
 static int put_resolvers(FactSet *facts, const DesiredView *view) {
         int r = 0;
 
-        if (!view->input.has_groups || !resolves(view))
+        if (!view->input.has_groups || !desired_resolves(view))
                 return 0;
         for (int i = 0; r >= 0 && i < 2; i++) {
                 Fact fact = { .kind = FACT_RESOLVER,
@@ -299,7 +296,7 @@ bool desired_refuses_names(const DesiredView *view) {
         ARRAY_FOREACH(selector, &split->selectors) {
                 has_groups |= selector->kind == SELECTOR_UNIT || selector->kind == SELECTOR_CGROUP;
         }
-        return is_include(view) && has_groups && view->has_tunnel_link &&
+        return desired_is_include(view) && has_groups && view->has_tunnel_link &&
                !address_is_set(&view->input.resolvers[0]) &&
                !address_is_set(&view->input.resolvers[1]);
 }
@@ -372,7 +369,7 @@ int desired_put_split(const DesiredView *view, FactSet *facts) {
 
         for (int i = 0; r >= 0 && i < 2; i++) {
                 r = put_marked(facts, view, families[i]);
-                if (r >= 0 && is_include(view))
+                if (r >= 0 && desired_is_include(view))
                         r = put_include(facts, view, families[i]);
         }
         ARRAY_FOREACH(selector, &split->selectors) {
@@ -384,168 +381,4 @@ int desired_put_split(const DesiredView *view, FactSet *facts) {
         if (r >= 0)
                 r = put_known(facts, view);
         return r < 0 ? r : put_resolvers(facts, view);
-}
-
-static int put_filter(FactSet *facts, const FilterItem *item) {
-        return fact_set_append(facts, &(Fact){ .kind = FACT_FILTER, .filter = *item });
-}
-
-static int put_filter_name(FactSet *facts, FilterKind kind, const char *name) {
-        FilterItem item = { .kind = kind };
-
-        memcpy(item.name, name, strnlen(name, sizeof(item.name) - 1));
-        return put_filter(facts, &item);
-}
-
-static int put_filter_prefix(FactSet *facts, FilterKind kind, const Prefix *prefix) {
-        return put_filter(facts, &(FilterItem){ .kind = kind, .prefix = *prefix });
-}
-
-static uint32_t guard_flags(const DesiredView *view) {
-        const Intent *intent = view->input.intent;
-        uint32_t flags = view->input.counts ? FILTER_COUNT : 0;
-
-        if (is_blind(view))
-                return flags | FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6;
-        if (is_include(view))
-                return flags | FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6 | FILTER_GUARD_INCLUDED;
-        if (!intent_has_tunnel(intent) || !intent->tunnel.fail_closed)
-                return flags;
-        if (view->tunnel[0] != TUNNEL_FAMILY_OPEN)
-                flags |= FILTER_GUARD_IPV4;
-        if (view->tunnel[1] != TUNNEL_FAMILY_OPEN)
-                flags |= FILTER_GUARD_IPV6;
-        return flags;
-}
-
-/* The firewall lets beside the tunnel exactly what the tunnel table does. */
-static int put_filter_of_routes(FactSet *facts, const DesiredView *view) {
-        size_t n = facts->facts.n;
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                const Fact fact = *(const Fact *)array_at(&facts->facts, i);
-                const Route *route = &fact.route;
-
-                if (fact.kind != FACT_ROUTE || route->table != view->input.ours.tunnel_table ||
-                        route->destination.length == 0)
-                        continue;
-                if (route->type == RTN_THROW)
-                        r = put_filter_prefix(facts, FILTER_AROUND, &route->destination);
-                else if (route->type == RTN_UNICAST &&
-                         !(view->has_tunnel_link && route->ifindex == view->tunnel_link.ifindex))
-                        r = put_filter_prefix(facts, FILTER_LAN, &route->destination);
-        }
-        return r;
-}
-
-static int put_filter_of_tunnel(FactSet *facts, const DesiredView *view) {
-        const Fact *observed;
-        size_t n;
-        int r;
-
-        r = put_filter_name(facts, FILTER_TUNNEL, view->input.intent->tunnel.device);
-        if (!view->has_tunnel_link)
-                return r;
-
-        observed = fact_set_of_kind(view->input.observed, FACT_LINK_ADDRESS, &n);
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                const LinkAddress *a = &observed[i].link_address;
-                Prefix host = prefix_of_address(&a->address, family_size_bits(a->address.family));
-
-                if (a->ifindex == view->tunnel_link.ifindex && a->scope == RT_SCOPE_UNIVERSE)
-                        r = put_filter_prefix(facts, FILTER_TUNNEL_ADDRESS, &host);
-        }
-        return r;
-}
-
-/* In include mode users and networks are routed by rules, which somebody may take away. */
-static int put_filter_of_selectors(FactSet *facts, const DesiredView *view) {
-        const Selector *selector;
-        int r = 0;
-
-        if (view->input.intent->split.disabled || is_blind(view))
-                return 0;
-        ARRAY_FOREACH(selector, &view->input.intent->split.selectors) {
-                if (r >= 0 && selector->kind == SELECTOR_NETWORK && is_include(view))
-                        r = put_filter_prefix(facts, FILTER_INCLUDED, &selector->prefix);
-                if (r >= 0 && selector->kind == SELECTOR_USER)
-                        r = put_filter(facts,
-                                &(FilterItem){ .kind = FILTER_USER, .number = selector->uid });
-                if (r >= 0 && selector->kind == SELECTOR_INTERFACE)
-                        r = put_filter_name(facts, FILTER_INTERFACE, selector->value);
-        }
-        return r;
-}
-
-static int put_filter_of_uplinks(FactSet *facts, const DesiredView *view) {
-        int r = 0;
-
-        for (int i = 0; r >= 0 && i < 2; i++)
-                if (view->best[i].present)
-                        r = put_filter_name(facts, FILTER_UPLINK, view->best[i].device);
-        return r;
-}
-
-static int put_sysctl(FactSet *facts, const DesiredView *view, SysctlKey key, const char *device) {
-        Fact fact = { .kind = FACT_SYSCTL, .sysctl = { .key = key, .value = 1 } };
-
-        if (!(view->input.sysctls & SYSCTL_KEY_BIT(key)))
-                return 0;
-        memcpy(fact.sysctl.device, device, strnlen(device, sizeof(fact.sysctl.device) - 1));
-        return fact_set_append(facts, &fact);
-}
-
-/*
- * Questions to a stub resolver (127.0.0.53) that the firewall sends elsewhere
- * leave with a loopback address, and get one when they come back: see
- * ip_route_input_slow(). The guard drops what others send there.
- * Return: the device they leave by; NULL: none do.
- */
-static const char *needs_localnet(const DesiredView *view) {
-        if (!view->input.firewall_marks || !split_is_active(&view->input.intent->split) ||
-                !resolves(view) || !address_is_set(&view->input.resolvers[0]))
-                return NULL;
-        if (is_include(view))
-                return view->has_tunnel_link ? view->tunnel_link.name : NULL;
-        return view->best[0].present ? view->best[0].device : NULL;
-}
-
-/* What the marks of incoming packets need to be heeded; see ingress in the firewall. */
-static int put_sysctls(FactSet *facts, const DesiredView *view) {
-        static const SysctlKey keys[] = { SYSCTL_SRC_VALID_MARK, SYSCTL_TCP_FWMARK_ACCEPT,
-                SYSCTL_FWMARK_REFLECT_IPV4, SYSCTL_FWMARK_REFLECT_IPV6 };
-        const char *localnet = needs_localnet(view);
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
-                r = put_sysctl(facts, view, keys[i], "");
-        if (r >= 0 && localnet)
-                r = put_sysctl(facts, view, SYSCTL_ROUTE_LOCALNET, localnet);
-        return r;
-}
-
-int desired_put_guard(const DesiredView *view, FactSet *facts) {
-        const Intent *intent = view->input.intent;
-        const FilterItem base = { .kind = FILTER_BASE,
-                .flags = guard_flags(view),
-                .mark = view->input.ours.mark,
-                .included = ours_included_mark(&view->input.ours),
-                .mask = view->input.ours.mark_mask };
-        int r;
-
-        if (!view->input.has_filter ||
-                (!intent_has_tunnel(intent) && !split_is_active(&intent->split)))
-                return 0;
-
-        r = put_filter(facts, &base);
-        if (r >= 0)
-                r = put_filter_of_routes(facts, view);
-        if (r >= 0 && intent_has_tunnel(intent))
-                r = put_filter_of_tunnel(facts, view);
-        if (r >= 0)
-                r = put_filter_of_selectors(facts, view);
-        if (r >= 0)
-                r = put_filter_of_uplinks(facts, view);
-        return r < 0 ? r : put_sysctls(facts, view);
 }
