@@ -278,9 +278,28 @@ static int dump_foreign(
         return r;
 }
 
+/*
+ * The kernel tells that an address or a link goes before it takes the IPv4
+ * routes along, and since Linux 6.9 a dump does not wait until it is done
+ * (__inet_del_ifa(), RTNL_FLAG_DUMP_UNLOCKED of inet_dump_fib()). Who changes
+ * IPv4 routes does wait: here by the removal of a route of a type that none has.
+ */
+static void wait_for_removals(NlRequest *request) {
+        const Route none = { .destination = { .family = AF_INET },
+                .type = RTN_XRESOLVE,
+                .protocol = OURS_PROTOCOL,
+                .table = RT_TABLE_MAIN };
+        uint32_t buffer[ROUTE_MESSAGE_MAX / sizeof(uint32_t)];
+
+        /* That there is none is the answer. */
+        (void)nl_request_send(
+                request, route_encode(buffer, OPERATION_REMOVE, &none), NULL, NULL, NULL);
+}
+
 int dump_routes(NlRequest *request, FactSet *ret, bool *ret_nexthop_objects) {
         bool nexthop_objects = false;
 
+        wait_for_removals(request);
         for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
                 Collection ours = COLLECTION_INIT(ret, ROUTES_MAX);
                 int r;

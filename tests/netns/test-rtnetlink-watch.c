@@ -258,6 +258,45 @@ static void test_last_address_takes_routes_along(Netns *netns) {
         netns_expect_gone(netns, &fact);
 }
 
+/* Return: `ip address delete`, to be waited for. */
+static GPid start_address_deletion(void) {
+        static const char *const argv[] = { "ip", "address", "delete", "10.1.0.1/24", "dev", "v0",
+                NULL };
+        GPid pid;
+
+        g_assert_true(g_spawn_async(NULL, (char **)argv, NULL,
+                G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, NULL));
+        return pid;
+}
+
+/*
+ * The kernel tells of the address before it takes the routes: with many it is
+ * at it for a while, from the last one to the first.
+ */
+static void test_reading_waits_for_a_removal(Netns *netns) {
+        Route ours = netns_route("5.0.0.0/24", NULL, netns_ifindex("v0"), TABLE);
+        const Fact fact = fact_of_route(&ours);
+        g_autoptr(GString) others = g_string_new("address add 10.1.0.1/24 dev v0\n");
+
+        for (unsigned i = 0; i < 10000; i++)
+                g_string_append_printf(others, "route add 10.%u.%u.0/24 dev v0 table %u\n",
+                        100 + i / 256, i % 256, TABLE);
+        netns_ip("address delete 10.1.0.1/24 dev v0");
+        for (unsigned round = 0; round < 10; round++) {
+                GPid pid;
+                int status;
+
+                netns_ip_batch(others->str);
+                g_assert_cmpint(netns_apply(netns, OPERATION_ADD, &fact, NULL), ==, 0);
+                g_assert_cmpint(fact_set_put(&netns->observed, &fact), ==, 0);
+                (void)netns_settle(netns);
+                pid = start_address_deletion();
+                netns_expect_gone(netns, &fact);
+                g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+                g_assert_cmpint(status, ==, 0);
+        }
+}
+
 static void test_many_link_events_are_one_reading(Netns *netns) {
         g_autoptr(GString) lines = g_string_new(NULL);
         uint32_t ifindex = netns_ifindex("v0");
@@ -562,6 +601,7 @@ int main(int argc, char **argv) {
                 test_address_deletion_takes_routes_along);
         netns_test_add(
                 "/rtnetlink/last-address-takes-routes-along", test_last_address_takes_routes_along);
+        netns_test_add("/rtnetlink/reading-waits-for-a-removal", test_reading_waits_for_a_removal);
         netns_test_add("/rtnetlink/many-link-events-are-one-reading",
                 test_many_link_events_are_one_reading);
         netns_test_add("/rtnetlink/tells-every-hop", test_tells_every_hop);
