@@ -15,6 +15,7 @@
 #include "backends/cgroup-bpf/bpf-call.h"
 #include "backends/cgroup-bpf/cgroup-bpf-private.h"
 #include "backends/cgroup-bpf/newcomers.h"
+#include "backends/cgroup-bpf/resolvers.h"
 
 /* An ancestor's program runs before, not after. Links of older kernels do not know it. */
 #define LINK_PREORDER (UINT32_C(1) << 6)
@@ -215,66 +216,12 @@ static int apply_group(CgroupBpf *bpf, const Operation *operation, Fault *fault)
         return 0;
 }
 
-static int write_resolver(CgroupBpf *bpf, const Address *address, Fault *fault) {
-        const int family = address->family;
-        BpfResolver value = { 0 };
-        int r;
-
-        r = program_maps_open(&bpf->maps, &bpf->pins, fault);
-        if (r < 0)
-                return r;
-        memcpy(value.address, address->bytes, family_size_bytes(family));
-        r = bpf_call_map_update(bpf->maps.resolver, &family, &value);
-        if (r < 0)
-                return bpf_fault(fault, r, "cannot write the map of resolvers");
-        return 0;
-}
-
-static int put_resolver(CgroupBpf *bpf, const Fact *fact, Fault *fault) {
-        int r;
-
-        if (fact_set_put(&bpf->resolvers, fact) < 0)
-                return bpf_fault(fault, -ENOMEM, "cannot note a resolver");
-        r = write_resolver(bpf, &fact->resolver.address, fault);
-        if (r < 0)
-                (void)fact_set_remove(&bpf->resolvers, fact);
-        return r;
-}
-
-static int remove_resolver(CgroupBpf *bpf, const Fact *fact, Fault *fault) {
-        const int family = fact->resolver.address.family;
-        int r;
-
-        if (bpf->maps.resolver >= 0) {
-                r = bpf_call_map_delete(bpf->maps.resolver, &family);
-                if (r < 0 && r != -ENOENT)
-                        return bpf_fault(fault, r, "cannot write the map of resolvers");
-        }
-        (void)fact_set_remove(&bpf->resolvers, fact);
-        leave_maps(bpf);
-        return 0;
-}
-
 static int apply_resolver(CgroupBpf *bpf, const Operation *operation, Fault *fault) {
-        const Fact *fact = &operation->fact;
-        const int family = fact->resolver.address.family;
+        int r = resolvers_apply(&bpf->resolvers, &bpf->maps, &bpf->pins, operation, fault);
 
-        if (family != AF_INET && family != AF_INET6)
-                return bpf_fault(fault, -EAFNOSUPPORT, "the resolver has no address");
-
-        switch (operation->verb) {
-        case OPERATION_ADD:
-                if (fact_set_find(&bpf->resolvers, fact))
-                        return bpf_fault(
-                                fault, -EEXIST, "there is a resolver of the family already");
-                return put_resolver(bpf, fact, fault);
-        case OPERATION_REPLACE:
-                return put_resolver(bpf, fact, fault);
-        case OPERATION_REMOVE:
-                return remove_resolver(bpf, fact, fault);
-        }
-        assert(false);
-        return 0;
+        if (r >= 0 && operation->verb == OPERATION_REMOVE)
+                leave_maps(bpf);
+        return r;
 }
 
 static NewcomersContext newcomers_context(CgroupBpf *bpf) {
@@ -399,26 +346,6 @@ static int read_groups(CgroupBpf *bpf) {
         return r;
 }
 
-/* The pinned map keeps them. */
-static int read_resolvers(CgroupBpf *bpf) {
-        static const int families[] = { AF_INET, AF_INET6 };
-
-        program_maps_find(&bpf->maps, &bpf->pins);
-        bpf->resolvers.facts.n = 0;
-        for (size_t i = 0; bpf->maps.resolver >= 0 && i < ARRAY_LENGTH(families); i++) {
-                Fact fact = { .kind = FACT_RESOLVER,
-                        .resolver.address.family = (uint8_t)families[i] };
-                BpfResolver value;
-
-                if (bpf_call_map_lookup(bpf->maps.resolver, &families[i], &value) < 0)
-                        continue;
-                memcpy(fact.resolver.address.bytes, value.address, family_size_bytes(families[i]));
-                if (fact_set_put(&bpf->resolvers, &fact) < 0)
-                        return -ENOMEM;
-        }
-        return 0;
-}
-
 static int resync(Backend *backend) {
         CgroupBpf *bpf = (CgroupBpf *)backend;
         CLEANUP(fact_set_clear) FactSet facts = FACT_SET_INIT;
@@ -433,7 +360,7 @@ static int resync(Backend *backend) {
         bpf->must_resync = false;
         r = read_groups(bpf);
         if (r >= 0)
-                r = read_resolvers(bpf);
+                r = resolvers_read(&bpf->resolvers, &bpf->maps, &bpf->pins);
         if (r >= 0)
                 r = newcomers_read(&bpf->newcomers, &context);
         if (r < 0)

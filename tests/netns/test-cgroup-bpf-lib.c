@@ -523,6 +523,13 @@ uint32_t world_mark_in(const Directory *directory) {
         return mark;
 }
 
+void world_wait_unmarked(const Directory *directory) {
+        const gint64 until = g_get_monotonic_time() + DEADLINE_MSEC * 1000;
+
+        while (world_mark_in(directory) != 0)
+                g_assert_cmpint(g_get_monotonic_time(), <, until);
+}
+
 void world_run_in_child(void (*function)(void *), void *data) {
         pid_t pid = fork();
         int status;

@@ -129,6 +129,9 @@ uint32_t world_mark_of(int fd);
 
 /* The mark of a socket that is born in @directory, where this process goes for it. */
 uint32_t world_mark_in(const Directory *directory);
+
+/* Links whose pins went are detached by and by. */
+void world_wait_unmarked(const Directory *directory);
 void world_expect_readable(int fd);
 int world_accept(int listener);
 int world_listen_in_peer(World *world, Side side, const char *address, uint16_t port);
