@@ -10,8 +10,8 @@
 #include "backends/base/array.h"
 #include "backends/cgroup-bpf/bpf-call.h"
 
-static int write_resolver(ProgramMaps *maps, const Pins *pins,
- const Address *address, Fault *fault) {
+static int write_resolver(
+        ProgramMaps *maps, const Pins *pins, const Address *address, Fault *fault) {
         const int family = address->family;
         BpfResolver value = { 0 };
         int r;
@@ -26,8 +26,8 @@ static int write_resolver(ProgramMaps *maps, const Pins *pins,
         return 0;
 }
 
-static int put_resolver(FactSet *resolvers, ProgramMaps *maps, const Pins *pins,
- const Fact *fact, Fault *fault) {
+static int put_resolver(
+        FactSet *resolvers, ProgramMaps *maps, const Pins *pins, const Fact *fact, Fault *fault) {
         int r;
 
         if (fact_set_put(resolvers, fact) < 0)
@@ -38,8 +38,8 @@ static int put_resolver(FactSet *resolvers, ProgramMaps *maps, const Pins *pins,
         return r;
 }
 
-static int remove_resolver(FactSet *resolvers, const ProgramMaps *maps,
- const Fact *fact, Fault *fault) {
+static int remove_resolver(
+        FactSet *resolvers, const ProgramMaps *maps, const Fact *fact, Fault *fault) {
         const int family = fact->resolver.address.family;
         int r;
 
@@ -53,7 +53,7 @@ static int remove_resolver(FactSet *resolvers, const ProgramMaps *maps,
 }
 
 int resolvers_apply(FactSet *resolvers, ProgramMaps *maps, const Pins *pins,
- const Operation *operation, Fault *fault) {
+        const Operation *operation, Fault *fault) {
         const Fact *fact = &operation->fact;
         const int family = fact->resolver.address.family;
 
