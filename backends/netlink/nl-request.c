@@ -29,6 +29,13 @@
  */
 #define BATCH_MESSAGES_MAX 128
 
+/*
+ * Notifications of what we change carry our sequence numbers. wireguard-go
+ * asks for the way of each peer with numbers up to 65536 and takes what has
+ * such a one for an answer: it would stay on the old way.
+ */
+#define SEQUENCE_BEFORE_FIRST (UINT32_C(1) << 20)
+
 struct NlRequest {
         int fd;
         uint32_t port;
@@ -65,6 +72,7 @@ int nl_request_new(int protocol, NlRequest **ret) {
         if (!request)
                 return -ENOMEM;
         request->fd = -1;
+        request->sequence = SEQUENCE_BEFORE_FIRST;
 
         request->buffer = malloc(BUFFER_SIZE);
         if (!request->buffer)
