@@ -3,8 +3,9 @@
 /*
  * One day of a laptop, with the real programs. A flood to the internet goes on
  * all day, with eyes on both ISPs' lines; a client listens as a tray applet
- * would. After each step no packet went a wrong way, and what the client heard
- * is what stands here: no word more, none less.
+ * would. After each step no packet went a wrong way, what the client heard is
+ * what stands here, no word more, none less, and the properties that it was
+ * told are those that are there. At the end all is as it was.
  */
 
 #include <netinet/in.h>
@@ -16,6 +17,7 @@
 #include "tests/machine/lib/client.h"
 #include "tests/machine/lib/flood.h"
 #include "tests/machine/lib/sleep.h"
+#include "tests/machine/lib/told.h"
 
 #define WG_QUICK                                                                                   \
         "WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go "                                          \
@@ -26,6 +28,7 @@ typedef struct Day {
         Machine *machine;
         Lab *lab;
         Client *client;
+        Told told;
         Capture *captures[2];
         Flood flood;
         bool is_closed;              /* a tunnel is set: nothing may go by the ISPs' lines */
@@ -36,11 +39,12 @@ static void run(const char *script) {
         g_free(machine_run_ok("sh", "-ec", script, NULL));
 }
 
-/* What others than the kernel and NetworkManager have in it: all that may be left over. */
+/* All that may be left over, of whomever; routes have no order among each other. */
 static char *look_around(void) {
         return machine_run_ok("sh", "-c",
-                "ip rule; ip -6 rule; ip route show table all proto talpid; "
-                "ip -6 route show table all proto talpid; nft list ruleset; "
+                "ip rule; ip -6 rule; ip -4 route show table all | sort; "
+                "ip -6 route show table all | sed 's/ expires [0-9]*sec//' | sort; "
+                "nft list ruleset; "
                 "sysctl -a 2>/dev/null | grep -E 'fwmark|valid_mark|rp_filter|route_localnet' | "
                 "grep -v wg; find /sys/fs/cgroup -name 'talpid*excluded*'",
                 NULL);
@@ -142,6 +146,15 @@ static void check_excluded(const Day *day, const char *url, const char *expected
         g_assert_cmpstr(g_strstrip(seen), ==, expected);
 }
 
+static void check_tunnel(const Day *day, const char *step) {
+        g_autofree char *device = client_property_entry(day->client, "Tunnel", "device");
+        g_autofree char *state = client_property_entry(day->client, "Tunnel", "state");
+
+        if (strcmp(device, day->is_closed ? "wg0" : "") != 0 ||
+                strcmp(state, day->is_closed ? "active" : "") != 0)
+                g_error("%s: the tunnel is '%s', '%s'", step, device, state);
+}
+
 /*
  * The step is over: this is what it told, this the way that packets take now;
  * NULL while the world changes unseen.
@@ -164,6 +177,9 @@ static void check_step(Day *day, const char *step, const char *expected, const c
                 check_excluded(day, "http://" LAB_INTERNET_V4 "/", day->isp_v4);
                 check_excluded(day, "http://[" LAB_INTERNET_V6 "]/", day->isp_v6);
         }
+        if (answer_v4)
+                told_check(&day->told, step);
+        check_tunnel(day, step);
         if (!is_heard(&heard)) {
                 g_autofree char *now = story(day->client);
 
@@ -188,6 +204,7 @@ static void day_begin(Day *day, Machine *machine) {
         flood_start(&day->flood);
         client_sync(day->client);
         client_forget(day->client);
+        told_open(&day->told, machine, day->client);
 }
 
 #define TO_WAN1                                                                                    \
@@ -257,6 +274,7 @@ static void test_day(Machine *machine) {
 
         g_assert_cmpint(client_kill_service(day.client), >, 0);
         g_assert_true(client_wait_for_entry(day.client, "Tunnel", "device", "wg0"));
+        told_read(&day.told);
         check_step(&day, "the service is killed, and back", "", LAB_RELAY_V4, LAB_RELAY_V6);
 
         day.is_closed = false;
@@ -264,11 +282,16 @@ static void test_day(Machine *machine) {
         CHECK_OK(lab_tunnel_down(day.lab, "wg0"));
         check_step(&day, "the tunnel is unset", "", LAB_ISP0_V4, LAB_ISP0_V6);
 
+        CHECK_OK(lab_cable_plug(day.lab, LAB_ISP1));
+        check_step(&day, "the better link is back", TO_WAN1, LAB_ISP1_V4, LAB_ISP1_V6);
+        run("nmcli connection down wan1");
+        check_step(&day, "and is let go, as before", TO_WAN0, LAB_ISP0_V4, LAB_ISP0_V6);
         after = look_around();
         g_assert_cmpstr(after, ==, before);
         flood_stop(&day.flood);
         for (int i = 0; i < 2; i++)
                 (void)capture_stop(day.captures[i]);
+        told_close(&day.told);
         (void)client_free(day.client);
 }
 
