@@ -62,21 +62,25 @@ static bool has_our_comment(const struct nlattr *user_data) {
 }
 
 int nft_message_decode_table(const struct nlmsghdr *nlh, NftTableInfo *ret) {
-        const struct nlattr *attrs[NFTA_TABLE_USERDATA + 1] = { NULL };
+        const struct nlattr *attrs[NFTA_TABLE_OWNER + 1] = { NULL };
+        uint32_t be_holder = 0;
         uint64_t handle;
 
         if (!is_type(nlh, NFT_MSG_NEWTABLE))
                 return 0;
-        if (nl_attr_parse_message(nlh, sizeof(struct nfgenmsg), attrs, NFTA_TABLE_USERDATA + 1) < 0)
+        if (nl_attr_parse_message(nlh, sizeof(struct nfgenmsg), attrs, NFTA_TABLE_OWNER + 1) < 0)
                 return -EBADMSG;
         if (!is_inet(nlh) || !is_our_name(attrs[NFTA_TABLE_NAME]))
                 return 0;
+        if (attrs[NFTA_TABLE_OWNER] && nl_attr_u32(attrs[NFTA_TABLE_OWNER], &be_holder) < 0)
+                return -EBADMSG;
         if (!attrs[NFTA_TABLE_HANDLE] || nl_attr_size(attrs[NFTA_TABLE_HANDLE]) != sizeof(handle))
                 return -EBADMSG;
 
         memcpy(&handle, nl_attr_payload(attrs[NFTA_TABLE_HANDLE]), sizeof(handle));
         *ret = (NftTableInfo){ .handle = be64toh(handle),
-                .is_ours = has_our_comment(attrs[NFTA_TABLE_USERDATA]) };
+                .is_ours = be_holder == 0 && has_our_comment(attrs[NFTA_TABLE_USERDATA]),
+                .holder = ntohl(be_holder) };
         return 1;
 }
 

@@ -22,7 +22,8 @@
 
 typedef struct NftTableInfo {
         uint64_t handle; /* a new one for each table ever made */
-        bool is_ours;    /* carries our comment */
+        bool is_ours;    /* carries our comment, and no other program holds it */
+        uint32_t holder; /* netlink port that alone may change it (`flags owner`); 0: none */
 } NftTableInfo;
 
 /* Return: 1 @nlh is a table of the name and family of ours; 0 something else; -EBADMSG. */

@@ -90,6 +90,11 @@ static int check_place(Nftables *nftables, Fault *fault) {
 
         if (r < 0)
                 return nl_fault_set(fault, r, NULL);
+        if (r > 0 && info.holder)
+                return fault_set(fault, -EEXIST,
+                        "a firewall table `inet talpid` is there that process %u holds; end that, "
+                        "and the table goes with it",
+                        info.holder);
         if (r > 0 && !info.is_ours)
                 return nl_fault_set(fault, -EEXIST,
                         "a firewall table `inet talpid` that is not ours is there; remove it with "

@@ -2,6 +2,7 @@
 
 #include "service/engine/engine-private.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +39,20 @@ static void tell_defaults(Engine *engine, uint32_t *mask) {
         }
 }
 
+/* The kernel refuses what we ask for in other words: -EEXIST with a text is somebody's table. */
+static int put_taken_firewall(const Engine *engine, Array *found) {
+        const Failure *failure;
+
+        ARRAY_FOREACH(failure, &engine->reconciler.failures) {
+                const Fact *fact = &failure->operation.fact;
+
+                if (fact->kind == FACT_FILTER && fact->filter.kind == FILTER_BASE &&
+                        failure->fault.error == -EEXIST && failure->fault.text[0])
+                        return conflicts_put_firewall(failure->fault.text, found);
+        }
+        return 0;
+}
+
 /* Looks for what works against us; tells what is new. */
 void engine_find_conflicts(Engine *engine, uint32_t *mask) {
         CLEANUP(array_clear) Array found = ARRAY_INIT(Conflict);
@@ -56,7 +71,7 @@ void engine_find_conflicts(Engine *engine, uint32_t *mask) {
                         engine->intent.tunnel.device, &found) < 0 ||
                 (desired_refuses_names(&engine->view) &&
                         conflicts_put_no_resolver(engine->intent.tunnel.device, &found) < 0) ||
-                array_sort(&found, conflict_compare) < 0)
+                put_taken_firewall(engine, &found) < 0 || array_sort(&found, conflict_compare) < 0)
                 return; /* without memory the old list stands */
 
         ARRAY_FOREACH(conflict, &found) {

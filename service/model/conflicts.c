@@ -166,3 +166,8 @@ int conflicts_put_no_resolver(const char *tunnel_device, Array *ret) {
                 "this machine are refused: set them by NetworkManager or resolvectl",
                 tunnel_device);
 }
+
+int conflicts_put_firewall(const char *why, Array *ret) {
+        return append_conflict(ret, "firewall", "",
+                "%.180s; until then routes and rules hold alone, call Refresh after it", why);
+}

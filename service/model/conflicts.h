@@ -16,7 +16,7 @@
 /* Something on this machine that works against us, or beside us. A plain value. */
 typedef struct Conflict {
         char kind[16]; /* "mark", "priority", "table", "fight", "overruled", "other-vpn",
-                        * "instance", "no-resolver" */
+                        * "instance", "no-resolver", "firewall" */
         char what[CONFLICT_TEXT_MAX]; /* the fact or setting, and the remedy */
         char owner[CULPRIT_MAX];      /* whose it is, as far as can be told; "" unknown */
 } Conflict;
@@ -35,6 +35,9 @@ int conflicts_put_instance(const char *owner, Array *ret);
 
 /* Appends that what is listed asks no resolver: see desired_refuses_names(). Return: as above. */
 int conflicts_put_no_resolver(const char *tunnel_device, Array *ret);
+
+/* Appends that the place of our firewall is taken, as @why says. Return: as above. */
+int conflicts_put_firewall(const char *why, Array *ret);
 
 /* A name for a rtm_protocol or FRA_PROTOCOL others use, "" when it tells nothing. */
 const char *conflict_protocol_owner(uint8_t protocol);

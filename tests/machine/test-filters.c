@@ -229,6 +229,19 @@ static bool is_degraded(void *user) {
         return strcmp(g_variant_get_string(state, NULL), "degraded") == 0;
 }
 
+static bool is_firewall_told(void *user) {
+        g_autoptr(GVariant) conflicts = client_property(user, "Conflicts");
+        g_autofree char *text = g_variant_print(conflicts, FALSE);
+
+        return strstr(text, "'firewall'") && strstr(text, "nft delete table inet talpid");
+}
+
+static bool is_peace(void *user) {
+        g_autoptr(GVariant) conflicts = client_property(user, "Conflicts");
+
+        return g_variant_n_children(conflicts) == 0;
+}
+
 static void test_foreign_table(Machine *machine) {
         g_autofree char *listed = NULL;
         g_autoptr(GError) error = NULL;
@@ -256,10 +269,12 @@ static void test_foreign_table(Machine *machine) {
         /* In the place of ours: theirs stays, and the routes hold alone. */
         run("printf 'delete table inet talpid\nadd table inet talpid\n' | nft -f -");
         g_assert_true(machine_wait_until(machine, is_degraded, s.client, MACHINE_WAIT_MSEC));
+        g_assert_true(machine_wait_until(machine, is_firewall_told, s.client, MACHINE_WAIT_MSEC));
         check_answers(LAB_RELAY_V4, LAB_RELAY_V6);
         run("nft delete table inet talpid");
         g_variant_unref(client_call_ok(s.client, "Refresh", NULL));
         CHECK_PRINTS(machine, "would leave beside", "nft", "list", "table", "inet", "talpid");
+        g_assert_true(machine_wait_until(machine, is_peace, s.client, MACHINE_WAIT_MSEC));
         g_variant_unref(client_call_ok(s.client, "UnsetTunnel", "(" CLIENT_NO_OPTIONS ",)"));
         CHECK_OK(lab_tunnel_down(s.lab, "wg0"));
         split_lab_close_bare(&s);

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "backends/base/clock.h"
 #include "tests/lib/netns.h"
@@ -188,6 +190,48 @@ static void refuses_a_foreign_table(Lab *lab) {
         g_assert_cmpint(fault.error, ==, -EEXIST);
 
         b = lab_nft("delete table inet talpid");
+        LAB_WRITE(lab, base);
+}
+
+/* Return: `nft -i`, which has made the table; @ret_in ends it, and the table with it. */
+static GPid hold_table(int *ret_in) {
+        static const char *const argv[] = { "nft", "-i", NULL };
+        const char line[] = "add table inet talpid { flags owner; comment \"talpid: x\"; }\n";
+        gint64 deadline = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+        g_autofree char *listed = g_strdup("");
+        GPid pid;
+
+        g_assert_true(g_spawn_async_with_pipes(NULL, (char **)argv, NULL,
+                G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL, NULL,
+                NULL, &pid, ret_in, NULL, NULL, NULL));
+        g_assert_cmpint(write(*ret_in, line, strlen(line)), ==, strlen(line));
+        while (!strstr(listed, "inet talpid")) {
+                g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+                g_free(listed);
+                listed = lab_nft("list tables");
+        }
+        return pid;
+}
+
+/* Even with our comment: the kernel lets nobody but the process change it. */
+static void refuses_a_table_that_a_process_holds(Lab *lab) {
+        const Fact base = lab_base(GUARD_BOTH);
+        const Operation operation = { OPERATION_ADD, base, base };
+        g_autofree char *holds = NULL;
+        Fault fault;
+        GPid pid;
+        int in;
+
+        if (!lab_has_nft())
+                return;
+        pid = hold_table(&in);
+        holds = g_strdup_printf("process %d holds", (int)pid);
+        g_assert_cmpuint(
+                lab->backend->interface->apply(lab->backend, &operation, 1, &fault), ==, 1);
+        g_assert_cmpint(fault.error, ==, -EEXIST);
+        g_assert_nonnull(strstr(fault.text, holds));
+        g_assert_no_errno(close(in));
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
         LAB_WRITE(lab, base);
 }
 
@@ -393,6 +437,8 @@ int main(int argc, char **argv) {
                 leaves_out_its_own_changes);
         lab_test_add(
                 "/nftables/refuses-a-foreign-table", NFTABLES_GUARD_ONLY, refuses_a_foreign_table);
+        lab_test_add("/nftables/refuses-a-table-that-a-process-holds", NFTABLES_GUARD_ONLY,
+                refuses_a_table_that_a_process_holds);
         lab_test_add("/nftables/leaves-a-table-that-took-its-place", NFTABLES_GUARD_ONLY,
                 leaves_a_table_that_took_its_place);
         lab_test_add("/nftables/takes-the-place-of-a-dead-predecessor", NFTABLES_GUARD_ONLY,
