@@ -17,11 +17,11 @@ static socklen_t internet_address(int slot, struct sockaddr_storage *ret) {
         struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
 
         if (slot == 0) {
-                *v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(9) };
+                *v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(FLOOD_PORT) };
                 g_assert_cmpint(inet_pton(AF_INET, LAB_INTERNET_V4, &v4->sin_addr), ==, 1);
                 return sizeof(*v4);
         }
-        *v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(9) };
+        *v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(FLOOD_PORT) };
         g_assert_cmpint(inet_pton(AF_INET6, LAB_INTERNET_V6, &v6->sin6_addr), ==, 1);
         return sizeof(*v6);
 }

@@ -11,6 +11,8 @@
 
 #include <glib.h>
 
+#define FLOOD_PORT 9
+
 /* One way to send: connected once and for all, again and again, or never. */
 typedef enum Connected {
         CONNECTED_ONCE,
