@@ -149,14 +149,43 @@ static bool has_lower_half(const FactSet *observed, const Route *upper) {
         return false;
 }
 
+static bool is_on_link(const LinkAddress *on_link, const Address *address) {
+        const Address *around = address_is_set(&on_link->peer) ? &on_link->peer : &on_link->address;
+        unsigned bytes = on_link->length / 8, rest = on_link->length % 8;
+
+        return around->family == address->family && on_link->length <= 8 * sizeof(around->bytes) &&
+               memcmp(around->bytes, address->bytes, bytes) == 0 &&
+               (rest == 0 || (around->bytes[bytes] ^ address->bytes[bytes]) >> (8 - rest) == 0);
+}
+
+/*
+ * What was added without a device leads into our tunnel, as the kernel finds
+ * all gateways there: whose link the gateway is on tells whose route it is.
+ */
+static const Link *find_link_of(
+        const FactSet *observed, const Route *route, const char *tunnel_device) {
+        const Link *link = desired_find_link_by_index(observed, route->ifindex);
+        const Fact *facts;
+        size_t n;
+
+        if (!link || strcmp(link->name, tunnel_device) != 0)
+                return link;
+        facts = fact_set_of_kind(observed, FACT_LINK_ADDRESS, &n);
+        for (size_t i = 0; i < n; i++)
+                if (facts[i].link_address.ifindex != route->ifindex &&
+                        is_on_link(&facts[i].link_address, &route->gateway))
+                        return desired_find_link_by_index(observed, facts[i].link_address.ifindex);
+        return NULL; /* the tunnel's own */
+}
+
 static int put_route(
         Array *ret, const FactSet *observed, const Route *route, const char *tunnel_device) {
-        const Link *link = desired_find_link_by_index(observed, route->ifindex);
+        const Link *link = find_link_of(observed, route, tunnel_device);
         char name[OTHER_VPN_NAME_MAX];
         OtherVpn *vpn;
 
-        if (!is_upper_half(route) || !link || strcmp(link->name, tunnel_device) == 0 ||
-                link_is_tunnel(link) == LINK_TUNNEL_NO || !has_lower_half(observed, route))
+        if (!is_upper_half(route) || !link || link_is_tunnel(link) == LINK_TUNNEL_NO ||
+                !has_lower_half(observed, route))
                 return 0;
         (void)snprintf(name, sizeof(name), "OpenVPN or alike (%s)", link->name);
         vpn = find_or_add(ret, name);

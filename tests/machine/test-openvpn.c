@@ -141,6 +141,7 @@ static void test_beside_tunnel(Machine *machine) {
         healing_open(&f, machine);
         openvpn_up(machine);
         check_answers_soon(machine, LAB_RELAY_V4, LAB_RELAY_V6);
+        g_assert_true(machine_wait_until(machine, is_named, f.client, MACHINE_WAIT_MSEC));
         CHECK_PRINTS(machine, "dev wg0", "ip", "route", "get", LAB_INTERNET_V4);
         CHECK_PRINTS(machine, "dev wg0", "ip", "-6", "route", "get", LAB_INTERNET_V6);
         check_excluded(LAB_ISP0_V4, LAB_ISP0_V6);

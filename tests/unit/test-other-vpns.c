@@ -136,6 +136,35 @@ static void test_halves(void) {
         }
 }
 
+/* Added without a device, once our tunnel leads everywhere. */
+static void test_halves_on_our_tunnel(void) {
+        CLEANUP(fact_set_clear) FactSet set = FACT_SET_INIT;
+        Fact address = { .kind = FACT_LINK_ADDRESS,
+                .link_address = { .ifindex = 3, .length = 32 } };
+
+        put_links(&set);
+        put_halves(&set, 4, 4);
+        g_assert_cmpint(address_parse("10.8.0.2", &address.link_address.address), ==, 0);
+        make_put(&set, address);
+        check(&set, NULL, NULL);
+        address.link_address.length = 24;
+        make_put(&set, address);
+        check(&set, "OpenVPN or alike (tun0)", "other-vpn");
+}
+
+static void test_halves_behind_a_peer(void) {
+        CLEANUP(fact_set_clear) FactSet set = FACT_SET_INIT;
+        Fact address = { .kind = FACT_LINK_ADDRESS,
+                .link_address = { .ifindex = 3, .length = 32 } };
+
+        put_links(&set);
+        put_halves(&set, 4, 4);
+        g_assert_cmpint(address_parse("10.8.0.2", &address.link_address.address), ==, 0);
+        g_assert_cmpint(address_parse("10.8.0.1", &address.link_address.peer), ==, 0);
+        make_put(&set, address);
+        check(&set, "OpenVPN or alike (tun0)", "other-vpn");
+}
+
 static void test_several(void) {
         CLEANUP(fact_set_clear) FactSet set = FACT_SET_INIT;
         CLEANUP(array_clear) Array found = ARRAY_INIT(OtherVpn);
@@ -211,6 +240,8 @@ int main(int argc, char **argv) {
                 g_test_add_data_func(path, GSIZE_TO_POINTER(i), test_rules);
         }
         g_test_add_func("/other-vpns/halves-of-a-foreign-tunnel", test_halves);
+        g_test_add_func("/other-vpns/halves-that-lead-into-our-tunnel", test_halves_on_our_tunnel);
+        g_test_add_func("/other-vpns/halves-behind-a-peer", test_halves_behind_a_peer);
         g_test_add_func("/other-vpns/device-that-one-of-them-routes-is-refused", test_device);
         g_test_add_func("/other-vpns/several-each-told-once", test_several);
         return g_test_run();
