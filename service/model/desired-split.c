@@ -115,7 +115,11 @@ static int put_around_rules(FactSet *facts, const DesiredView *view, const Rule 
         return put_rule(facts, &rule);
 }
 
-/* The table of what goes around: the best default, and nothing rather than a tunnel. */
+/*
+ * The table of what goes around: the best default, and nothing rather than a
+ * tunnel. IPv6 waits until the link has an address that is fit: the route comes
+ * first when a link returns, and packets would leave with that of another one.
+ */
 static int put_excluded_table(FactSet *facts, const DesiredView *view, int family) {
         const DefaultRoute *best = &view->best[family_slot(family)];
         Route route = { .destination = prefix_default(family),
@@ -124,7 +128,7 @@ static int put_excluded_table(FactSet *facts, const DesiredView *view, int famil
                 .type = RTN_UNREACHABLE };
         int r = put_route(facts, &route);
 
-        if (r < 0 || !best->present)
+        if (r < 0 || !best->present || (family == AF_INET6 && !address_is_set(&best->source)))
                 return r;
         route = best->route;
         route.table = view->input.ours.excluded_table;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <linux/fib_rules.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
 #include "backends/base/cleanup.h"
@@ -42,6 +43,7 @@ static World *world_new(void) {
         make_put(&w->observed, make_link(2, "eth0", "", MAKE_LINK_UP));
         make_put(&w->observed, make_link(4, "wg0", "wireguard", MAKE_LINK_UP));
         make_put(&w->observed, make_link_address(2, "192.168.1.2", 24));
+        make_put(&w->observed, make_link_address(2, "2001:db8::2", 64));
         make_put(&w->observed, make_link_address(4, "10.64.0.2", 32));
         make_put(&w->observed, make_link_address(4, "fc00:bbbb::2", 128));
         make_put(&w->observed, make_route(MAIN, "192.168.1.0/24", 0, 2, ""));
@@ -294,6 +296,30 @@ static void test_base(void) {
                 found = difference(&none, &w->desired);
                 g_assert_cmpstr(found, ==, bases[i].expected);
         }
+}
+
+/* A link that returns has its route before its address: packets would take that of another link. */
+static void test_no_address(void) {
+        CLEANUP(fact_set_clear) FactSet before = FACT_SET_INIT;
+        const Fact address = make_link_address(2, "2001:db8::2", 64);
+        g_autoptr(World) w = world_new();
+        g_autofree char *lost = NULL, *found = NULL;
+        Fact tentative = address;
+
+        select_one(w, "cgroup", "that/does/not/run");
+        build(w);
+        g_assert_cmpint(fact_set_copy(&before, &w->desired), ==, 0);
+
+        tentative.link_address.flags |= IFA_F_TENTATIVE;
+        make_put(&w->observed, tentative);
+        build(w);
+        lost = difference(&before, &w->desired);
+        g_assert_cmpstr(
+                lost, ==, "-route unicast ::/0 via fe80::1 dev #2 table 1984 metric 1 proto 84\n");
+        make_put(&w->observed, address);
+        build(w);
+        found = difference(&before, &w->desired);
+        g_assert_cmpstr(found, ==, "");
 }
 
 /* What turns questions looks at every datagram: it is there for a resolver of either family. */
@@ -655,6 +681,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/desired-split/somebody-listed-is-a-table-and-its-rules", test_base);
         g_test_add_func(
                 "/desired-split/without-a-resolver-questions-are-left-alone", test_no_resolver);
+        g_test_add_func("/desired-split/ipv6-waits-for-the-link-s-address", test_no_address);
         g_test_add_func("/desired-split/group-of-several-owners-is-one", test_groups_once);
         g_test_add_func("/desired-split/new-groups-matter-in-include-mode", test_known);
         g_test_add_func("/desired-split/listed-and-unlisted-keep-apart-at-random", test_random);
