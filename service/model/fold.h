@@ -20,6 +20,8 @@
 
 typedef struct Fold {
         DefaultRoute told;
+        Address lost_source; /* what `told` had and is unknown since; else unset */
+        Mac lost_mac;
         bool told_any; /* a change was told at told_usec */
         usec_t told_usec;
         bool gone; /* the default went at gone_usec and that is not told yet */
@@ -29,8 +31,8 @@ typedef struct Fold {
 
 typedef enum FoldVerdict {
         FOLD_NOTHING,  /* what was told still holds */
-        FOLD_COMPLETE, /* something unknown became known: a property changed, nothing more */
-        FOLD_TELL,     /* a real change: `told` was *ret_before and is @now */
+        FOLD_COMPLETE, /* something became known or unknown: a property changed, nothing more */
+        FOLD_TELL,     /* a real change: from *ret_before, as last known, to @current */
         FOLD_WAIT,     /* ask again at *ret_when_usec */
 } FoldVerdict;
 

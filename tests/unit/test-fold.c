@@ -136,6 +136,53 @@ static void test_completion(void) {
         g_assert_cmpstr(reason, ==, "gateway-mac");
 }
 
+static Address source(const char *text) {
+        return make_route(RT_TABLE_MAIN, "0.0.0.0/0", 100, 2, text).route.gateway;
+}
+
+static void test_unknown_for_a_while(void) {
+        DefaultRoute first = via(2, "10.0.0.1", 7), unknown = via(2, "10.0.0.1", 0), before;
+        DefaultRoute other = first;
+        Fold fold = { 0 };
+        const char *reason = NULL;
+        usec_t when;
+
+        first.source = source("10.0.0.7");
+        other.source = source("10.0.0.8");
+        fold.told = first;
+        g_assert_cmpint(fold_step(&fold, &unknown, T0, &before, &reason, &when), ==, FOLD_COMPLETE);
+        g_assert_false(address_is_set(&fold.told.source));
+        g_assert_cmpint(fold_step(&fold, &unknown, T0, &before, &reason, &when), ==, FOLD_NOTHING);
+
+        /* The same again is no change, another is, were it unknown in between or not. */
+        g_assert_cmpint(fold_step(&fold, &first, T0, &before, &reason, &when), ==, FOLD_COMPLETE);
+        (void)fold_step(&fold, &unknown, T0, &before, &reason, &when);
+        g_assert_cmpint(fold_step(&fold, &other, T0, &before, &reason, &when), ==, FOLD_TELL);
+        g_assert_cmpstr(reason, ==, "source");
+        g_assert_cmpint(address_compare(&before.source, &first.source), ==, 0);
+
+        other.gateway_mac = make_neighbour(2, "10.0.0.1", 8).neighbour.mac;
+        (void)fold_step(&fold, &unknown, T0 + MSEC, &before, &reason, &when);
+        g_assert_cmpint(
+                fold_step(&fold, &other, T0 + MSEC, &before, &reason, &when), ==, FOLD_WAIT);
+        g_assert_cmpint(fold_step(&fold, &other, when, &before, &reason, &when), ==, FOLD_TELL);
+        g_assert_cmpstr(reason, ==, "gateway-mac");
+}
+
+/* What another link had is not held against the one that was told since. */
+static void test_unknown_of_another_link(void) {
+        DefaultRoute first = via(2, "10.0.0.1", 7), unknown = via(2, "10.0.0.1", 0), before;
+        DefaultRoute other = via(3, "10.0.0.1", 0), complete = via(3, "10.0.0.1", 8);
+        Fold fold = { .told = first };
+        const char *reason = NULL;
+        usec_t when;
+
+        (void)fold_step(&fold, &unknown, T0, &before, &reason, &when);
+        g_assert_cmpint(fold_step(&fold, &other, T0, &before, &reason, &when), ==, FOLD_TELL);
+        g_assert_cmpint(
+                fold_step(&fold, &complete, T0, &before, &reason, &when), ==, FOLD_COMPLETE);
+}
+
 /* Whatever happens: two tellings never within the window, each differs from the one before, and
  * when things are quiet, what was told is what is. */
 static void test_random(void) {
@@ -184,6 +231,9 @@ int main(int argc, char **argv) {
         g_test_add_func("/fold/grace-counts-from-the-last-removal", test_grace_of_the_last_removal);
         g_test_add_func("/fold/after-sleep-a-default-may-come-late", test_wake);
         g_test_add_func("/fold/what-becomes-known-is-no-change", test_completion);
+        g_test_add_func("/fold/what-is-unknown-for-a-while-is-compared-with-what-it-was",
+                test_unknown_for_a_while);
+        g_test_add_func("/fold/what-another-link-had-is-forgotten", test_unknown_of_another_link);
         g_test_add_func("/fold/random-bursts-never-tell-twice-or-stale", test_random);
         return g_test_run();
 }
