@@ -113,6 +113,12 @@ DefaultRoute default_route_find(const FactSet *observed, int family, const char 
         return found;
 }
 
+/* Whether @route would lead main into a link that has no carrier, or none that can be used. */
+static bool is_dead_end(const Route *route, const Link *link, const DefaultRoute *best) {
+        return best->present && route->destination.length == 0 && route->type == RTN_UNICAST &&
+               !link_is_usable(link) && compare_preference(route, &best->route) < 0;
+}
+
 bool default_route_is_overridden(
         const FactSet *observed, int family, const char *tunnel_device, const DefaultRoute *best) {
         const Fact *facts;
@@ -127,8 +133,11 @@ bool default_route_is_overridden(
                         route->protocol == OURS_PROTOCOL || !is_in_main(route))
                         continue;
                 link = find_link(observed, route->ifindex);
-                if (!link || !(link->flags & IFF_UP) ||
-                        how_much_tunnel(link, tunnel_device) == LINK_TUNNEL_NO)
+                if (!link || !(link->flags & IFF_UP))
+                        continue;
+                if (is_dead_end(route, link, best))
+                        return true;
+                if (how_much_tunnel(link, tunnel_device) == LINK_TUNNEL_NO)
                         continue;
                 if (route->destination.length == 1 || !best->present ||
                         compare_preference(route, &best->route) < 0)

@@ -29,7 +29,10 @@ DefaultRoute default_route_find(const FactSet *observed, int family, const char 
 
 /*
  * Whether something else takes what main would send by the best default: a
- * foreign tunnel's /0 with a lower metric, or the two /1 halves of OpenVPN.
+ * foreign tunnel's /0 with a lower metric, the two /1 halves of OpenVPN, or the
+ * /0 of a link that lost its carrier. The kernel goes on to use that one (see
+ * ignore_routes_with_linkdown, Documentation/networking/ip-sysctl.rst), and
+ * NetworkManager leaves it for some seconds.
  */
 bool default_route_is_overridden(
         const FactSet *observed, int family, const char *tunnel_device, const DefaultRoute *best);

@@ -43,7 +43,7 @@ typedef struct DesiredView {
         bool has_tunnel_link;
         Link tunnel_link;
         DefaultRoute best[2];
-        bool overridden[2]; /* somebody else's tunnel takes what main would send by the best */
+        bool overridden[2]; /* main does not lead to the best: default_route_is_overridden() */
         TunnelFamily tunnel[2];
 } DesiredView;
 

@@ -461,10 +461,34 @@ static void test_up(Machine *machine) {
         returns_close(&f);
 }
 
+/*
+ * The kernel sends on by the route of a link without carrier until somebody takes
+ * it away; NetworkManager does after some seconds, or never, when it hangs.
+ */
+static void test_dead(Machine *machine) {
+        Returns f;
+
+        returns_open(&f, machine);
+        run("kill -STOP $(pidof NetworkManager)");
+        CHECK_OK(lab_cable_pull(f.lab, LAB_ISP0));
+        check_entry(&f, "DefaultRoute4", "device", "wan1");
+        check_entry(&f, "DefaultRoute6", "device", "wan1");
+        CHECK_PRINTS(machine, "dev wan0", "ip", "-4", "route", "show", "default");
+        CHECK_PRINTS(machine, "dev wan0", "ip", "-6", "route", "show", "default");
+        check_routes(&f, "-4", other_line.gateway_v4, other_line.device);
+        check_routes(&f, "-6", NULL, other_line.device);
+        look(&f, "a dead default stays");
+        CHECK_OK(lab_cable_plug(f.lab, LAB_ISP0));
+        run("kill -CONT $(pidof NetworkManager)");
+        check_way(&f, "it lives again", &at_first);
+        returns_close(&f);
+}
+
 static const CheckCase cases[] = {
         { "/link-returns/the-only-link-comes-back-with-another-address-or-gateway", test_alone },
         { "/link-returns/the-better-link-comes-back-with-another-address-or-gateway", test_beside },
         { "/link-returns/activated-again-with-another-address-or-gateway", test_up },
+        { "/link-returns/a-dead-default-that-stays-leads-nobody", test_dead },
 };
 
 int main(int argc, char **argv) {
