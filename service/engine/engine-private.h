@@ -3,8 +3,8 @@
 
 /*
  * What the files of the engine share, and nobody else: engine.c makes and shows
- * it, -settle knows the system and changes it, -submit runs what is asked, -turn
- * is the one turn in which all of it happens.
+ * it, -settle knows the system and changes it, -submit runs what is asked,
+ * -routes tells of wanted routes, -turn is the one turn in which all of it happens.
  */
 
 #include "backends/base/clock.h"
@@ -30,6 +30,11 @@ typedef struct Ending {
         int result;
         Refusal why;
 } Ending;
+
+/* Why routes may stand differently than they were told. */
+#define ENGINE_CAUSE_DEFAULT_ROUTE (1u << 0)
+#define ENGINE_CAUSE_LINK (1u << 1)
+#define ENGINE_CAUSE_OTHER (1u << 2) /* healed, lost, refused, asked for */
 
 struct Engine {
         sd_event *event;
@@ -62,11 +67,14 @@ struct Engine {
         Array former; /* the same, as the last run left them */
         bool groups_changed;
         Array hints;                /* of LinkHints, sorted */
+        Array route_states;         /* of uint8_t: WantedState of each route, as last told */
+        unsigned route_causes;      /* ENGINE_CAUSE_: why they may stand differently */
         uint32_t resolver_links[2]; /* whose resolvers are in use; 0: not known yet */
         Array changes;              /* of FactChange, not merged yet */
         Array submissions;
 
         Fold folds[2];
+        bool defaults_wait;       /* a change of them is to be told later */
         DefaultRoute resolved[2]; /* whose gateway was asked for */
         Array conflicts;          /* of Conflict, sorted */
         EngineState state;
@@ -107,6 +115,20 @@ void engine_save_intent(Engine *engine);
  * Appends an Ending for each; adds ENGINE_PROPERTY_ bits to *mask.
  */
 void engine_run_submissions(Engine *engine, uint32_t *mask, Array *endings);
+
+/* engine-routes.c */
+
+/* Learns how routes stand that @before lacks; nobody is told. */
+void engine_note_routes(Engine *engine, const Intent *before);
+
+/* Tells which came and went since @before. */
+void engine_tell_routes(Engine *engine, const Intent *before, const char *reason);
+
+/*
+ * Tells whose state is another than was told last; @before is the view of the
+ * last turn. While a default route that went may come back, it waits with it.
+ */
+void engine_tell_route_states(Engine *engine, const DesiredView *before);
 
 /* engine-turn.c; @mask as above. */
 

@@ -19,9 +19,25 @@ static void on_changes(const FactChange *changes, size_t n, void *userdata) {
                         break;
                 }
                 reconciler_note_author(&engine->reconciler, &changes[i]);
-                engine->links_changed |= changes[i].fact.kind == FACT_LINK;
+                if (changes[i].fact.kind == FACT_LINK) {
+                        engine->links_changed = true;
+                        engine->route_causes |= ENGINE_CAUSE_LINK;
+                } else if (fact_is_ours(&changes[i].fact)) {
+                        engine->route_causes |= ENGINE_CAUSE_OTHER;
+                }
         }
         engine_mark_dirty(engine);
+}
+
+static bool same_links(const FactSet *a, const FactSet *b) {
+        size_t n, n_b;
+        const Fact *x = fact_set_of_kind(a, FACT_LINK, &n);
+        const Fact *y = fact_set_of_kind(b, FACT_LINK, &n_b);
+
+        for (size_t i = 0; i < n && n == n_b; i++)
+                if (!fact_equals(&x[i], &y[i]))
+                        return false;
+        return n == n_b;
 }
 
 /* Everything of some kinds is known afresh; what was reported before is older. */
@@ -35,6 +51,7 @@ static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
                 r = -ENOMEM;
         engine->changes.n = 0;
         engine->links_changed |= (kinds & FACT_KIND_BIT(FACT_LINK)) != 0;
+        engine->route_causes |= ENGINE_CAUSE_OTHER;
 
         ARRAY_FOREACH(fact, &engine->reconciler.observed.facts) {
                 if (r >= 0 && !(kinds & FACT_KIND_BIT(fact->kind)))
@@ -53,6 +70,8 @@ static void on_resync(uint32_t kinds, FactSet *facts, void *userdata) {
                 engine_mark_dirty(engine);
                 return;
         }
+        if (!same_links(&engine->reconciler.observed, &merged))
+                engine->route_causes |= ENGINE_CAUSE_LINK;
         fact_set_clear(&engine->reconciler.observed);
         engine->reconciler.observed = merged;
         culprit_set_unknown(&engine->reconciler.culprit);

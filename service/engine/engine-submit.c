@@ -38,34 +38,6 @@ static void log_intent_change(const Intent *intent, const IntentChange *change) 
                 of_tunnel ? "" : routes);
 }
 
-/* Appends the routes of @a that @b lacks; both are sorted. */
-static int append_difference(Array *ret, const Intent *a, const Intent *b) {
-        const WantedRoute *wanted;
-        size_t i = 0;
-
-        ARRAY_FOREACH(wanted, &a->routes) {
-                int c = -1;
-
-                while (i < b->routes.n &&
-                        (c = wanted_route_compare(array_at(&b->routes, i), wanted)) < 0)
-                        i++;
-                if ((i == b->routes.n || c > 0) && !array_append(ret, wanted))
-                        return -ENOMEM;
-        }
-        return 0;
-}
-
-static void tell_routes(Engine *engine, const Intent *before, const char *reason) {
-        CLEANUP(array_clear) Array added = ARRAY_INIT(WantedRoute);
-        CLEANUP(array_clear) Array removed = ARRAY_INIT(WantedRoute);
-
-        if (!engine->observer.on_routes || append_difference(&added, &engine->intent, before) < 0 ||
-                append_difference(&removed, before, &engine->intent) < 0)
-                return; /* without memory clients are not told of this one */
-        if (added.n > 0 || removed.n > 0)
-                engine->observer.on_routes(&added, &removed, reason, engine->observer.userdata);
-}
-
 void engine_save_intent(Engine *engine) {
         int r;
 
@@ -178,7 +150,7 @@ static int run_change(Engine *engine, const IntentChange *change, uint32_t *mask
 
         log_intent_change(&engine->intent, change);
         engine->is_unsaved = true;
-        tell_routes(
+        engine_tell_routes(
                 engine, &candidate, change->kind == INTENT_DROP_CLIENT ? "client-gone" : "request");
         if (engine->observer.on_owners)
                 engine->observer.on_owners(engine->observer.userdata);

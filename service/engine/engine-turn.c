@@ -11,6 +11,7 @@
 static const int families[2] = { AF_INET, AF_INET6 };
 
 static void tell_defaults(Engine *engine, uint32_t *mask) {
+        engine->defaults_wait = false;
         for (int i = 0; i < 2; i++) {
                 const char *reason = NULL;
                 DefaultRoute before;
@@ -21,6 +22,7 @@ static void tell_defaults(Engine *engine, uint32_t *mask) {
                 case FOLD_NOTHING:
                         continue;
                 case FOLD_WAIT:
+                        engine->defaults_wait = true;
                         reconciler_wake_at(&engine->reconciler, when);
                         continue;
                 case FOLD_TELL:
@@ -208,6 +210,7 @@ int engine_on_turn(sd_event_source *source, void *userdata) {
                 engine->reconciler.must_resync = true;
         }
         engine_resolve_gateways(engine);
+        engine_tell_route_states(engine, &before);
 
         if (!same_tunnel_view(&before, &engine->view))
                 mask |= ENGINE_PROPERTY_TUNNEL;

@@ -52,6 +52,7 @@ int engine_new(sd_event *event, const EngineConfig *config, Engine **ret) {
         engine->known = (Array)ARRAY_INIT(KnownGroup);
         engine->former = (Array)ARRAY_INIT(KnownGroup);
         engine->hints = (Array)ARRAY_INIT(LinkHints);
+        engine->route_states = (Array)ARRAY_INIT(uint8_t);
         engine->counts = config->counts;
         engine->sysctls = config->sysctls;
         memcpy(engine->other_instance, config->other_instance, sizeof(engine->other_instance));
@@ -97,6 +98,7 @@ Engine *engine_free(Engine *engine) {
         array_clear(&engine->known);
         array_clear(&engine->former);
         array_clear(&engine->hints);
+        array_clear(&engine->route_states);
         array_clear(&engine->conflicts);
         intent_clear(&engine->intent);
         markers_clear(&engine->markers);
@@ -217,6 +219,7 @@ int engine_start(Engine *engine) {
         for (int i = 0; i < 2; i++)
                 engine->folds[i].told = engine->view.best[i];
         r = engine_settle(engine);
+        engine_note_routes(engine, &engine->intent);
         markers_retire(&engine->markers, &engine->reconciler);
         engine_resolve_gateways(engine);
         engine_find_conflicts(engine, &mask);
@@ -366,19 +369,17 @@ WantedState engine_route_state(
         const Engine *engine, const WantedRoute *wanted, char reason[static STATE_REASON_MAX]) {
         WantedState state = desired_route_state(&engine->view, wanted, reason);
         const Failure *failure;
+        Route slot = wanted->route;
 
         if (state != WANTED_WAITING)
                 return state;
-        ARRAY_FOREACH(failure, &engine->reconciler.failures) {
-                if (failure->operation.fact.kind != FACT_ROUTE ||
-                        route_compare_slot(&failure->operation.fact.route, &wanted->route) != 0)
-                        continue;
-                (void)snprintf(reason, STATE_REASON_MAX, "%.*s", STATE_REASON_MAX - 1,
-                        failure->fault.text[0] ? failure->fault.text
-                                               : strerror(-failure->fault.error));
-                return failure->fault.error == -EEXIST ? WANTED_CONFLICT : WANTED_WAITING;
-        }
-        return state;
+        slot.protocol = OURS_PROTOCOL;
+        failure = reconciler_failure_of(&engine->reconciler, &(Fact){ FACT_ROUTE, .route = slot });
+        if (!failure)
+                return state;
+        (void)snprintf(reason, STATE_REASON_MAX, "%.*s", STATE_REASON_MAX - 1,
+                failure->fault.text[0] ? failure->fault.text : strerror(-failure->fault.error));
+        return failure->fault.error == -EEXIST ? WANTED_CONFLICT : WANTED_WAITING;
 }
 
 TunnelFamily engine_tunnel_family(const Engine *engine, int family) {

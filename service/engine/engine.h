@@ -48,7 +48,10 @@ typedef struct EngineObserver {
         void (*on_default_route)(int family, const DefaultRoute *before, const DefaultRoute *now,
                 const char *reason, void *userdata);
 
-        /* Wanted routes came or went: Arrays of WantedRoute, owners to be looked up in @owners. */
+        /*
+         * Wanted routes came or went: Arrays of WantedRoute, owners to be looked up in the
+         * intent. Those whose state is another now come in @added, alone.
+         */
         void (*on_routes)(
                 const Array *added, const Array *removed, const char *reason, void *userdata);
 

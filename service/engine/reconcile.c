@@ -206,6 +206,12 @@ static int admit_heals(Reconciler *reconciler, Array *operations, Array *heals) 
         return r < 0 ? r : fact_set_sort(&reconciler->held);
 }
 
+static int compare_failures(const void *a, const void *b) {
+        const Failure *x = a, *y = b;
+
+        return fact_compare_key(&x->operation.fact, &y->operation.fact);
+}
+
 static int collect_failing(Reconciler *reconciler) {
         const Failure *failure;
 
@@ -214,7 +220,14 @@ static int collect_failing(Reconciler *reconciler) {
                 if (fact_set_append(&reconciler->failing, &failure->operation.fact) < 0)
                         return -ENOMEM;
         }
+        if (array_sort(&reconciler->failures, compare_failures) < 0)
+                return -ENOMEM;
         return fact_set_sort(&reconciler->failing);
+}
+
+const Failure *reconciler_failure_of(const Reconciler *reconciler, const Fact *key) {
+        return array_search(&reconciler->failures, &(Failure){ .operation.fact = *key },
+                compare_failures, NULL);
 }
 
 static void tell_heals(

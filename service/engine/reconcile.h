@@ -21,7 +21,7 @@ typedef struct Reconciler {
         Array backends; /* of Backend * */
         FactSet observed;
         FactSet desired; /* as of the last turn */
-        Array failures;  /* of Failure: what the kernel refused in the last turn */
+        Array failures;  /* of Failure, sorted: what the kernel refused in the last turn */
         FactSet failing; /* the facts of these */
         FactSet held;    /* held back: healing them became a fight */
         Failure refused; /* what reconciler_try() came to grief on last; reset by the caller
@@ -86,6 +86,9 @@ void reconciler_forgive(Reconciler *reconciler);
 
 /* One failure may be a race with the kernel; a second one, after a pause, is a state. */
 bool reconciler_has_lasting_failure(const Reconciler *reconciler);
+
+/* What came of the fact of that key when it was tried last; NULL: it was not refused. */
+const Failure *reconciler_failure_of(const Reconciler *reconciler, const Fact *key);
 
 /* Asks to be called again at @when_usec, or earlier. */
 void reconciler_wake_at(Reconciler *reconciler, usec_t when_usec);

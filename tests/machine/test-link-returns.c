@@ -108,6 +108,23 @@ static char *describe(GVariant *route) {
                 g_str_has_prefix(gateway, "fe80:") ? "its router" : gateway);
 }
 
+static void tell_routes(GPtrArray *lines, GVariant *arguments) {
+        g_autoptr(GVariant) changed = NULL, gone = NULL;
+        const char *reason;
+        GVariant *route;
+        GVariantIter iter;
+
+        g_variant_get(arguments, "(@aa{sv}@aa{sv}&st)", &changed, &gone, &reason, NULL);
+        g_assert_cmpuint(g_variant_n_children(gone), ==, 0);
+        g_variant_iter_init(&iter, changed);
+        while ((route = g_variant_iter_next_value(&iter))) {
+                g_ptr_array_add(lines,
+                        g_strdup_printf("RoutesChanged: %s %s (%s)", lookup(route, "destination"),
+                                lookup(route, "state"), reason));
+                g_variant_unref(route);
+        }
+}
+
 static void tell(GPtrArray *lines, const char *signal, GVariant *arguments) {
         g_autoptr(GVariant) first = NULL, second = NULL;
         g_autofree char *now = NULL;
@@ -115,7 +132,9 @@ static void tell(GPtrArray *lines, const char *signal, GVariant *arguments) {
 
         if (strcmp(signal, "PropertiesChanged") == 0)
                 return;
-        if (strcmp(signal, "DefaultRouteChanged") == 0) {
+        if (strcmp(signal, "RoutesChanged") == 0) {
+                tell_routes(lines, arguments);
+        } else if (strcmp(signal, "DefaultRouteChanged") == 0) {
                 g_variant_get(
                         arguments, "(&s@a{sv}@a{sv}&st)", &family, &first, &second, &reason, NULL);
                 now = describe(second);
@@ -393,10 +412,14 @@ static void plug(Returns *f, const Way *way) {
 
 #define GONE                                                                                       \
         "DefaultRouteRemoved ipv4: wan0 via %s\n"                                                  \
-        "DefaultRouteRemoved ipv6: wan0 via %s"
+        "DefaultRouteRemoved ipv6: wan0 via %s\n"                                                  \
+        "RoutesChanged: 10.97.0.0/16 waiting (default-route)\n"                                    \
+        "RoutesChanged: 2001:db8:97::/48 waiting (default-route)"
 #define BACK                                                                                       \
         "DefaultRouteAdded ipv4: wan0 via %s\n"                                                    \
-        "DefaultRouteAdded ipv6: wan0 via %s"
+        "DefaultRouteAdded ipv6: wan0 via %s\n"                                                    \
+        "RoutesChanged: 10.97.0.0/16 installed (default-route)\n"                                  \
+        "RoutesChanged: 2001:db8:97::/48 installed (default-route)"
 
 static void test_alone(Machine *machine) {
         static const Way *const others[] = { &other_address, &other_gateway };

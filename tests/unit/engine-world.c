@@ -29,11 +29,22 @@ static void on_default_route(int family, const DefaultRoute *before, const Defau
 
 static void on_routes(
         const Array *added, const Array *removed, const char *reason, void *userdata) {
+        char text[PREFIX_TEXT_MAX], why[STATE_REASON_MAX];
         EngineWorld *w = userdata;
+        const WantedRoute *wanted;
 
         w->n_routes++;
         w->n_added += added->n;
         w->n_removed += removed->n;
+        ARRAY_FOREACH(wanted, added) {
+                g_string_append_printf(w->routes_told, "%s %s, ",
+                        prefix_format(&wanted->route.destination, text),
+                        wanted_state_name(engine_route_state(w->engine, wanted, why)));
+        }
+        ARRAY_FOREACH(wanted, removed)
+                g_string_append_printf(
+                        w->routes_told, "-%s, ", prefix_format(&wanted->route.destination, text));
+        g_string_append_printf(w->routes_told, "(%s) ", reason);
 }
 
 static void on_healed(const Fact *what, const char *culprit, void *userdata) {
@@ -92,6 +103,7 @@ EngineWorld *engine_world_prepare(void) {
         make_put(&w->kernel.facts, make_route(MAIN, "0.0.0.0/0", 100, 2, "192.168.1.1"));
         make_put(&w->kernel.facts, make_route(MAIN, "0.0.0.0/0", 600, 3, "10.1.0.1"));
         g_assert_cmpint(sd_event_new(&w->event), ==, 0);
+        w->routes_told = g_string_new(NULL);
         w->directory = g_dir_make_tmp("talpid-engine-XXXXXX", NULL);
         w->state_path = g_build_filename(w->directory, "intent", NULL);
         return w;
@@ -111,6 +123,7 @@ void engine_world_free(EngineWorld *w) {
         (void)g_rmdir(w->directory);
         g_free(w->state_path);
         g_free(w->directory);
+        (void)g_string_free(w->routes_told, TRUE);
         fake_backend_clear(&w->kernel);
         g_free(w);
 }

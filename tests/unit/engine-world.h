@@ -27,6 +27,7 @@ typedef struct EngineWorld {
         unsigned n_properties, n_defaults, n_healed, n_conflicts, n_routes, n_owners;
         uint32_t mask; /* of all properties told */
         size_t n_added, n_removed;
+        GString *routes_told; /* "11.0.0.0/8 waiting, -12.0.0.0/8, (reason) " for each signal */
         char culprit[CULPRIT_MAX], reason[32];
         DefaultRoute before, now;
         bool submit_from_callback;
