@@ -139,6 +139,7 @@ static const struct {
         { "source", "src " },
         { "connection", "connection " },
         { "dns", "dns " },
+        { "state", "state " },
 };
 
 char *output_route(GVariant *route) {

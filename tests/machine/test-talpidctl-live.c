@@ -148,7 +148,8 @@ static void test_monitor(Machine *machine) {
 
         g_free(machine_run_ok("talpidctl", "route", "add", "10.8.0.0/16", "node", "default", NULL));
         wait_for_output(machine, "ServiceRuns");
-        wait_for_output(machine, " RoutesChanged added 10.8.0.0/16 ");
+        wait_for_output(machine, " RoutesChanged added 10.8.0.0/16 node default table main metric "
+                                 "0 state installed; ");
         wait_for_output(machine, "PropertiesChanged");
         (void)client_kill_service(client);
         g_assert_true(client_wait_for_service(client, true));

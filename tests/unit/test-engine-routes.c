@@ -113,8 +113,8 @@ static void test_client_gone(void) {
 
         engine_world_have_route(w, "8.8.8.8/32");
         assert_told(w, "8.8.8.8/32 installed, (request) ");
-        engine_world_submit_kind(w, INTENT_DROP_CLIENT, (Owner){ .uid = 1000, .name = ":1.5" },
-                &outcome);
+        engine_world_submit_kind(
+                w, INTENT_DROP_CLIENT, (Owner){ .uid = 1000, .name = ":1.5" }, &outcome);
         engine_world_expect_granted(w, &outcome);
         assert_told(w, "-8.8.8.8/32, (client-gone) ");
 }
@@ -180,6 +180,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/engine/routes/gone-with-their-client", test_client_gone);
         g_test_add_func("/engine/routes/nothing-is-told-while-the-machine-sleeps", test_asleep);
         g_test_add_func("/engine/routes/a-restart-tells-nothing", test_restart);
-        g_test_add_func("/engine/routes/each-is-compared-with-itself", test_others_keep_their_state);
+        g_test_add_func(
+                "/engine/routes/each-is-compared-with-itself", test_others_keep_their_state);
         return g_test_run();
 }
