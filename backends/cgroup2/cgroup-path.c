@@ -3,6 +3,7 @@
 #include "backends/cgroup2/cgroup-path.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 static int check_component(const char *name, size_t length) {
@@ -90,11 +91,4 @@ int cgroup_path_find_our_name(const char *path, size_t from, size_t *ret_length)
                 at += path[at] == '/';
         }
         return 0;
-}
-
-bool cgroup_path_is_within(const char *path, const char *above) {
-        size_t length = strlen(above);
-
-        return length == 0 ||
-               (strncmp(path, above, length) == 0 && (path[length] == '/' || path[length] == '\0'));
 }

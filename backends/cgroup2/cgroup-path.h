@@ -9,7 +9,6 @@
  */
 
 #include <limits.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +38,3 @@ int cgroup_path_join(const char *parent, const char *name, char ret[static PATH_
  * @from on. Return: 1, path[0 … *ret_length) ends with it; 0 there is none.
  */
 int cgroup_path_find_our_name(const char *path, size_t from, size_t *ret_length);
-
-/* Whether @path is @above or below it. */
-bool cgroup_path_is_within(const char *path, const char *above);

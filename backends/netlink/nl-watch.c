@@ -102,16 +102,10 @@ NlWatch *nl_watch_free(NlWatch *watch) {
         return NULL;
 }
 
-static int set_membership(NlWatch *watch, int option, unsigned group) {
-        return setsockopt(watch->fd, SOL_NETLINK, option, &group, sizeof(group)) < 0 ? -errno : 0;
-}
-
 int nl_watch_join(NlWatch *watch, unsigned group) {
-        return set_membership(watch, NETLINK_ADD_MEMBERSHIP, group);
-}
-
-int nl_watch_leave(NlWatch *watch, unsigned group) {
-        return set_membership(watch, NETLINK_DROP_MEMBERSHIP, group);
+        if (setsockopt(watch->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+                return -errno;
+        return 0;
 }
 
 int nl_watch_set_filter(NlWatch *watch, const struct sock_filter *program, size_t n) {

@@ -41,7 +41,6 @@ DEFINE_CLEANUP(NlWatch *, nl_watch_free);
 
 /* @group: RTNLGRP_ of <linux/rtnetlink.h>. Return: 0; negative errno. */
 int nl_watch_join(NlWatch *watch, unsigned group);
-int nl_watch_leave(NlWatch *watch, unsigned group);
 
 /*
  * Lets the kernel throw away what @program (classic BPF over one message)

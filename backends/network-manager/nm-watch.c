@@ -179,7 +179,3 @@ void nm_watch_refresh(NmWatch *watch) {
         if (dbus_peer_is_ready(watch->peer))
                 mark_changed(watch);
 }
-
-bool nm_watch_is_ready(const NmWatch *watch) {
-        return dbus_peer_is_ready(watch->peer);
-}

@@ -38,6 +38,3 @@ DEFINE_CLEANUP(NmWatch *, nm_watch_free)
  * were renamed or went: a link made again under its name is a new one.
  */
 void nm_watch_refresh(NmWatch *watch);
-
-/* Whether NetworkManager is there and has told what it knows. */
-bool nm_watch_is_ready(const NmWatch *watch);

@@ -128,7 +128,3 @@ ResolvedWatch *resolved_watch_free(ResolvedWatch *watch) {
         free(watch);
         return NULL;
 }
-
-bool resolved_watch_is_ready(const ResolvedWatch *watch) {
-        return dbus_peer_is_ready(watch->peer);
-}

@@ -31,6 +31,3 @@ int resolved_watch_new(sd_bus *bus, sd_event *event, LinkHintsListener on_hints,
 /* Tells nobody. */
 ResolvedWatch *resolved_watch_free(ResolvedWatch *watch);
 DEFINE_CLEANUP(ResolvedWatch *, resolved_watch_free)
-
-/* Whether resolved is there and has told what it knows. */
-bool resolved_watch_is_ready(const ResolvedWatch *watch);

@@ -108,20 +108,11 @@ static void test_finds_our_names(void) {
         }
 }
 
-static void test_knows_what_is_within(void) {
-        g_assert_true(cgroup_path_is_within("a/b", "a"));
-        g_assert_true(cgroup_path_is_within("a", "a"));
-        g_assert_true(cgroup_path_is_within("a", ""));
-        g_assert_false(cgroup_path_is_within("ab", "a"));
-        g_assert_false(cgroup_path_is_within("a", "a/b"));
-}
-
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/cgroup-path/takes-canonical-paths", test_takes_canonical_paths);
         g_test_add_func("/cgroup-path/refuses-what-leads-astray", test_refuses_what_leads_astray);
         g_test_add_func("/cgroup-path/refuses-what-is-too-long", test_refuses_what_is_too_long);
         g_test_add_func("/cgroup-path/finds-our-names", test_finds_our_names);
-        g_test_add_func("/cgroup-path/knows-what-is-within", test_knows_what_is_within);
         return g_test_run();
 }
