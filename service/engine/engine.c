@@ -389,7 +389,3 @@ TunnelFamily engine_tunnel_family(const Engine *engine, int family) {
 bool engine_has_submissions(const Engine *engine) {
         return engine->submissions.n > 0;
 }
-
-bool engine_is_idle(const Engine *engine) {
-        return intent_is_empty(&engine->intent) && !engine_has_submissions(engine);
-}

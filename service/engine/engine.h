@@ -181,7 +181,4 @@ TunnelFamily engine_tunnel_family(const Engine *engine, int family);
 /* Requests whose end has not been told yet. */
 bool engine_has_submissions(const Engine *engine);
 
-/* Nothing wanted, nothing submitted: the service may leave. */
-bool engine_is_idle(const Engine *engine);
-
 DEFINE_CLEANUP(Engine *, engine_free)

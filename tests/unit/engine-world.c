@@ -214,6 +214,10 @@ void engine_world_have_tunnel(EngineWorld *w) {
         engine_world_expect_granted(w, &outcome);
 }
 
+bool engine_world_is_idle(const EngineWorld *w) {
+        return intent_is_empty(engine_intent(w->engine)) && !engine_has_submissions(w->engine);
+}
+
 size_t engine_world_n_ours(const EngineWorld *w) {
         const Fact *fact;
         size_t n = 0;

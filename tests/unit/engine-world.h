@@ -81,6 +81,9 @@ void engine_world_expect_granted(EngineWorld *w, EngineOutcome *outcome);
 void engine_world_have_route(EngineWorld *w, const char *destination);
 void engine_world_have_tunnel(EngineWorld *w);
 
+/* Whether nothing is wanted and nothing submitted. */
+bool engine_world_is_idle(const EngineWorld *w);
+
 /* Facts of ours in the kernel. */
 size_t engine_world_n_ours(const EngineWorld *w);
 

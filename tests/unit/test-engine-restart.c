@@ -121,7 +121,7 @@ static void test_other_instance(void) {
         conflict = array_at(engine_conflicts(w->engine), 0);
         g_assert_cmpstr(conflict->kind, ==, "instance");
         g_assert_cmpstr(conflict->owner, ==, "talpidd (pid 7)");
-        g_assert_true(engine_is_idle(w->engine));
+        g_assert_true(engine_world_is_idle(w));
 }
 
 static void test_start_fails(void) {

@@ -14,9 +14,9 @@ static void test_granted(void) {
         g_autoptr(EngineWorld) w = engine_world_new();
         EngineOutcome outcome;
 
-        g_assert_true(engine_is_idle(w->engine));
+        g_assert_true(engine_world_is_idle(w));
         engine_world_submit_route(w, "8.8.8.8/32", &outcome);
-        g_assert_false(engine_is_idle(w->engine));
+        g_assert_false(engine_world_is_idle(w));
         engine_world_expect_granted(w, &outcome);
         g_assert_true(fake_backend_has(&w->kernel, make_by_eth0("8.8.8.8/32")));
         g_assert_cmpint(engine_state(w->engine), ==, ENGINE_ACTIVE);
@@ -72,7 +72,7 @@ static void test_kernel_words(void) {
         RUN_UNTIL(w, outcome.n > 0);
         g_assert_cmpint(outcome.why.code, ==, REFUSAL_INVALID_ARGS);
         g_assert_nonnull(strstr(outcome.why.text, "Nexthop has invalid gateway"));
-        g_assert_true(engine_is_idle(w->engine));
+        g_assert_true(engine_world_is_idle(w));
 }
 
 static void test_half_failed(void) {
@@ -130,7 +130,7 @@ static void test_client_gone(void) {
         engine_world_submit_kind(w, INTENT_UNSET_TUNNEL, (Owner){ .uid = 1000 }, &outcome);
         engine_world_expect_granted(w, &outcome);
         g_assert_cmpuint(engine_world_n_ours(w), ==, 0);
-        g_assert_true(engine_is_idle(w->engine));
+        g_assert_true(engine_world_is_idle(w));
         g_assert_false(g_file_test(w->state_path, G_FILE_TEST_EXISTS));
 }
 
@@ -152,7 +152,7 @@ static void test_client_gone_when_full(void) {
         change.owner = (Owner){ .name = ":1.5" };
         g_assert_cmpint(engine_submit(w->engine, &change, engine_outcome_on_done, &outcome), ==, 0);
         engine_world_expect_granted(w, &outcome);
-        g_assert_true(engine_is_idle(w->engine));
+        g_assert_true(engine_world_is_idle(w));
 }
 
 static void test_many_requests(void) {
