@@ -21,7 +21,6 @@ struct Cgroup2 {
 };
 
 Cgroup2Kind cgroup2_kind_of(const char *path);
-Cgroup2Group cgroup2_make_group(const char *path, uint64_t id);
 
 /* Opens the group @path of ours if it is. Return: a descriptor; -ENOENT; negative errno. */
 int cgroup2_open_own(Cgroup2 *cgroup2, const char *path);

@@ -24,7 +24,7 @@ Cgroup2Kind cgroup2_kind_of(const char *path) {
                                                          : CGROUP2_FOLLOWED;
 }
 
-Cgroup2Group cgroup2_make_group(const char *path, uint64_t id) {
+static Cgroup2Group make_group(const char *path, uint64_t id) {
         return (Cgroup2Group){
                 .path = path,
                 .id = id,
@@ -42,7 +42,7 @@ static void on_known(void *userdata) {
 
 static void on_appeared(const char *path, uint64_t id, void *userdata) {
         Cgroup2 *cgroup2 = userdata;
-        Cgroup2Group group = cgroup2_make_group(path, id);
+        Cgroup2Group group = make_group(path, id);
 
         /* Nobody but us makes ours: if it is back, it is another's until we look. */
         if (group.kind != CGROUP2_FOLLOWED)
@@ -53,7 +53,7 @@ static void on_appeared(const char *path, uint64_t id, void *userdata) {
 
 static void on_gone(const char *path, uint64_t id, void *userdata) {
         Cgroup2 *cgroup2 = userdata;
-        Cgroup2Group group = cgroup2_make_group(path, id);
+        Cgroup2Group group = make_group(path, id);
 
         if (group.kind != CGROUP2_FOLLOWED)
                 (void)group_watch_remove(cgroup2->watch, path);
@@ -185,7 +185,7 @@ int cgroup2_follow(Cgroup2 *cgroup2, const char *path, Cgroup2Group *ret) {
                 return -EINVAL;
         r = group_watch_add(cgroup2->watch, path, 0, &id);
         if (r > 0)
-                *ret = cgroup2_make_group(group_watch_find_id(cgroup2->watch, id), id);
+                *ret = make_group(group_watch_find_id(cgroup2->watch, id), id);
         return r;
 }
 
@@ -223,7 +223,7 @@ int cgroup2_know_group(Cgroup2 *cgroup2, const char *path, uint64_t id, Cgroup2G
         }
         known = group_watch_find_id(cgroup2->watch, id);
         if (ret)
-                *ret = cgroup2_make_group(known, id);
+                *ret = make_group(known, id);
         return 0;
 }
 
@@ -363,7 +363,7 @@ int cgroup2_group_at(Cgroup2 *cgroup2, size_t index, Cgroup2Group *ret) {
 
         for (size_t i = 0; (path = group_watch_at(cgroup2->watch, i, &flags, &id)); i++)
                 if (id != 0 && index-- == 0) {
-                        *ret = cgroup2_make_group(path, id);
+                        *ret = make_group(path, id);
                         return 1;
                 }
         return 0;

@@ -33,7 +33,7 @@ int filter_item_compare_value(const FilterItem *a, const FilterItem *b) {
         return 0;
 }
 
-const char *filter_kind_name(FilterKind kind) {
+static const char *kind_name(FilterKind kind) {
         static const char *const names[] = {
                 [FILTER_BASE] = "base",
                 [FILTER_TUNNEL] = "tunnel",
@@ -55,7 +55,6 @@ const char *filter_item_format(const FilterItem *item, char text[static FILTER_T
 
         if (item->prefix.family)
                 (void)prefix_format(&item->prefix, prefix);
-        (void)snprintf(
-                text, FILTER_TEXT_MAX, "%s %s%s", filter_kind_name(item->kind), prefix, item->name);
+        (void)snprintf(text, FILTER_TEXT_MAX, "%s %s%s", kind_name(item->kind), prefix, item->name);
         return text;
 }

@@ -53,5 +53,4 @@ typedef struct FilterItem {
 
 int filter_item_compare_key(const FilterItem *a, const FilterItem *b);
 int filter_item_compare_value(const FilterItem *a, const FilterItem *b);
-const char *filter_kind_name(FilterKind kind);
 const char *filter_item_format(const FilterItem *item, char text[static FILTER_TEXT_MAX]);

@@ -34,17 +34,13 @@ int sysctl_compare_value(const Sysctl *a, const Sysctl *b) {
         return a->value < b->value ? -1 : 1;
 }
 
-bool sysctl_has_device(SysctlKey key) {
-        assert(key < _SYSCTL_KEY_MAX);
-        return paths[key].behind;
-}
-
 const char *sysctl_path(const Sysctl *sysctl, char path[static SYSCTL_PATH_MAX]) {
-        bool has_device = sysctl_has_device(sysctl->key);
+        const char *behind;
 
+        assert(sysctl->key < _SYSCTL_KEY_MAX);
+        behind = paths[sysctl->key].behind;
         (void)snprintf(path, SYSCTL_PATH_MAX, "%s%.*s%s", paths[sysctl->key].before,
-                has_device ? IFNAMSIZ - 1 : 0, sysctl->device,
-                has_device ? paths[sysctl->key].behind : "");
+                behind ? IFNAMSIZ - 1 : 0, sysctl->device, behind ? behind : "");
         return path;
 }
 

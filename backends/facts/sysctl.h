@@ -8,7 +8,6 @@
  */
 
 #include <net/if.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #define SYSCTL_PATH_MAX 64
@@ -33,8 +32,6 @@ typedef struct Sysctl {
 
 int sysctl_compare_key(const Sysctl *a, const Sysctl *b);
 int sysctl_compare_value(const Sysctl *a, const Sysctl *b);
-
-bool sysctl_has_device(SysctlKey key);
 
 /* Below /proc/sys, as sysctl(8) takes it: "net/ipv4/conf/wan0.7/route_localnet". */
 const char *sysctl_path(const Sysctl *sysctl, char path[static SYSCTL_PATH_MAX]);

@@ -39,7 +39,7 @@ typedef struct Property {
         size_t size;
 } Property;
 
-NmKind nm_kind_of_interface(const char *interface) {
+static NmKind kind_of_interface(const char *interface) {
         for (size_t i = 0; i < ARRAY_LENGTH(interfaces); i++)
                 if (strcmp(interface, interfaces[i]) == 0)
                         return (NmKind)i;
@@ -376,7 +376,7 @@ static Table table_of(NmKind kind, void *value) {
 /* The message is at the a{sv} of @interface of the object at @path. */
 static int read_interface_properties(sd_bus_message *message, const char *path,
         const char *interface, bool is_new, const NmReader *reader) {
-        NmKind kind = nm_kind_of_interface(interface);
+        NmKind kind = kind_of_interface(interface);
         NmObject *object;
         Table table;
         int r;
@@ -470,7 +470,7 @@ int nm_read_removed(sd_bus_message *message, const char **ret_path) {
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_read_basic(message, 's', &interface)) > 0)
-                if (nm_kind_of_interface(interface) != _NM_KIND_NONE) {
+                if (kind_of_interface(interface) != _NM_KIND_NONE) {
                         *ret_path = path;
                         return 1;
                 }

@@ -83,8 +83,7 @@ typedef struct NmReader {
         void *userdata;
 } NmReader;
 
-/* Return: the kind that has this D-Bus interface; _NM_KIND_NONE. */
-NmKind nm_kind_of_interface(const char *interface);
+/* The D-Bus interface of its objects. */
 const char *nm_kind_interface(NmKind kind);
 
 /*

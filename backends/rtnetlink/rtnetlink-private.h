@@ -54,13 +54,11 @@ typedef struct Rtnetlink {
 /* @kinds are read again from the loop. */
 void rtnetlink_mark_stale(Rtnetlink *rtnetlink, uint32_t kinds);
 
-/* Tells the sink what waits; so does append when that is a lot. @author: a netlink port, or 0. */
-void rtnetlink_report_changes(Rtnetlink *rtnetlink);
+/* The sink is told when the turn ends, or when a lot waits. @author: a netlink port, or 0. */
 void rtnetlink_append_change(Rtnetlink *rtnetlink, const FactChange *change);
 void rtnetlink_append_fact(Rtnetlink *rtnetlink, const Fact *fact, bool removed, uint32_t author);
 
-/* Tables that routes of ours are in. */
-void rtnetlink_note_table(Rtnetlink *rtnetlink, uint32_t table);
+/* Whether routes of ours are in it, or were. */
 bool rtnetlink_table_holds_ours(const Rtnetlink *rtnetlink, uint32_t table);
 
 /* What a watch calls, with the Rtnetlink as userdata. */

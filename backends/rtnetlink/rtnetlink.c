@@ -22,7 +22,7 @@ void rtnetlink_mark_stale(Rtnetlink *rtnetlink, uint32_t kinds) {
                 (void)sd_event_source_set_enabled(rtnetlink->deferred, SD_EVENT_ONESHOT);
 }
 
-void rtnetlink_report_changes(Rtnetlink *rtnetlink) {
+static void report_changes(Rtnetlink *rtnetlink) {
         const BackendSink *sink = &rtnetlink->backend.sink;
 
         if (rtnetlink->changes.n > 0 && rtnetlink->is_started && sink->on_changes)
@@ -32,7 +32,7 @@ void rtnetlink_report_changes(Rtnetlink *rtnetlink) {
 
 void rtnetlink_append_change(Rtnetlink *rtnetlink, const FactChange *change) {
         if (rtnetlink->changes.n >= CHANGES_MAX)
-                rtnetlink_report_changes(rtnetlink);
+                report_changes(rtnetlink);
         if (!array_append(&rtnetlink->changes, change))
                 rtnetlink_mark_stale(rtnetlink, KINDS_REPORTED);
 }
@@ -50,7 +50,7 @@ bool rtnetlink_table_holds_ours(const Rtnetlink *rtnetlink, uint32_t table) {
         return false;
 }
 
-void rtnetlink_note_table(Rtnetlink *rtnetlink, uint32_t table) {
+static void note_table(Rtnetlink *rtnetlink, uint32_t table) {
         if (rtnetlink->n_tables < TABLES_MAX && !rtnetlink_table_holds_ours(rtnetlink, table))
                 rtnetlink->tables[rtnetlink->n_tables++] = table;
 }
@@ -65,7 +65,7 @@ static void on_overrun(void *userdata) {
 static void on_turn_end(bool is_empty, void *userdata) {
         Rtnetlink *rtnetlink = userdata;
 
-        rtnetlink_report_changes(rtnetlink);
+        report_changes(rtnetlink);
         if (is_empty)
                 rtnetlink->is_ahead = false;
 }
@@ -148,7 +148,7 @@ static int remember(Rtnetlink *rtnetlink, uint32_t kinds, const FactSet *facts) 
                 if (fact->kind == FACT_LINK)
                         r = fact_set_append(&rtnetlink->links, fact); /* in order already */
                 else if (fact->kind == FACT_ROUTE && fact_is_ours(fact))
-                        rtnetlink_note_table(rtnetlink, fact->route.table);
+                        note_table(rtnetlink, fact->route.table);
                 else if (fact->kind == FACT_ROUTE)
                         r = fact_set_append(&rtnetlink->foreign, fact);
                 if (r < 0)
@@ -170,7 +170,7 @@ static int refresh(Rtnetlink *rtnetlink) {
         int r;
 
         nl_watch_drain(rtnetlink->watch);
-        rtnetlink_report_changes(rtnetlink);
+        report_changes(rtnetlink);
 
         kinds = rtnetlink->stale;
         if (kinds == 0)
@@ -220,7 +220,7 @@ static size_t rtnetlink_apply(
 
         for (size_t i = 0; i < n; i++)
                 if (operations[i].fact.kind == FACT_ROUTE)
-                        rtnetlink_note_table(rtnetlink, operations[i].fact.route.table);
+                        note_table(rtnetlink, operations[i].fact.route.table);
         update_filter(rtnetlink);
         n_failed = apply_operations(rtnetlink->request, operations, n, faults);
 

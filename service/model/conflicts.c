@@ -16,8 +16,11 @@ int conflict_compare(const void *a, const void *b) {
         return memcmp(a, b, sizeof(Conflict));
 }
 
-/* rt_protos of iproute2, <linux/rtnetlink.h>. */
-const char *conflict_protocol_owner(uint8_t protocol) {
+/*
+ * A name for a rtm_protocol or FRA_PROTOCOL, "" when it tells nothing:
+ * rt_protos of iproute2, <linux/rtnetlink.h>.
+ */
+static const char *protocol_owner(uint8_t protocol) {
         static const struct {
                 uint8_t protocol;
                 const char *name;
@@ -59,7 +62,7 @@ static int append_conflict(
 static const char *rule_owner(const Rule *rule) {
         const char *name = other_vpn_of_rule(rule);
 
-        return name ? name : conflict_protocol_owner(rule->protocol);
+        return name ? name : protocol_owner(rule->protocol);
 }
 
 static int check_rule(const Rule *rule, const Ours *ours, Array *ret) {
@@ -87,7 +90,7 @@ static int check_route(const Route *route, const Ours *ours, Array *ret) {
 
         if (route->table != ours->tunnel_table && route->table != ours->excluded_table)
                 return 0;
-        return append_conflict(ret, "table", conflict_protocol_owner(route->protocol),
+        return append_conflict(ret, "table", protocol_owner(route->protocol),
                 "a route that is not ours is in our table: %.140s; remove it",
                 route_format(route, text));
 }

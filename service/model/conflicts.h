@@ -38,6 +38,3 @@ int conflicts_put_no_resolver(const char *tunnel_device, Array *ret);
 
 /* Appends that the place of our firewall is taken, as @why says. Return: as above. */
 int conflicts_put_firewall(const char *why, Array *ret);
-
-/* A name for a rtm_protocol or FRA_PROTOCOL others use, "" when it tells nothing. */
-const char *conflict_protocol_owner(uint8_t protocol);

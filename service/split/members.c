@@ -29,7 +29,8 @@ static void list_of(
                 array_clear(pids);
 }
 
-void members_list(const SplitController *controller, Array *pids) {
+/* The pid_t of all that are in groups of ours, sorted; none without memory. */
+static void list_all(const SplitController *controller, Array *pids) {
         list_of(controller, controller->config.processes, pids);
 }
 
@@ -39,7 +40,7 @@ bool members_are_more_than(const SplitController *controller, uid_t uid, size_t 
         const pid_t *pid;
         size_t n_found = 0;
 
-        members_list(controller, &pids);
+        list_all(controller, &pids);
         if (pids.n <= n)
                 return false;
         ARRAY_FOREACH(pid, &pids) {

@@ -7,9 +7,6 @@
 
 #include "service/split/controller.h"
 
-/* The pid_t of all that are in groups of ours, sorted; none without memory. */
-void members_list(const SplitController *controller, Array *pids);
-
 /* Whether more than @n of @uid are in groups of ours. Counts exactly only where it could matter. */
 bool members_are_more_than(const SplitController *controller, uid_t uid, size_t n);
 
