@@ -317,10 +317,6 @@ const char *bus_fixture_get_address(const BusFixture *bus) {
         return bus->address;
 }
 
-GDBusConnection *bus_fixture_get_connection(const BusFixture *bus) {
-        return bus->connection;
-}
-
 static void on_name_appeared(
         GDBusConnection *connection, const char *name, const char *owner, gpointer userdata) {
         *(int *)userdata = 1;
@@ -508,10 +504,6 @@ void bus_client_free(BusClient *client) {
 
 GDBusConnection *bus_client_get_connection(const BusClient *client) {
         return client->connection;
-}
-
-const char *bus_client_get_name(const BusClient *client) {
-        return g_dbus_connection_get_unique_name(client->connection);
 }
 
 pid_t bus_client_get_pid(const BusClient *client) {

@@ -60,9 +60,6 @@ void bus_fixture_free(BusFixture *bus);
 
 const char *bus_fixture_get_address(const BusFixture *bus);
 
-/* A connection of root in this process; owned by the fixture. */
-GDBusConnection *bus_fixture_get_connection(const BusFixture *bus);
-
 /* Starts polkitd with these rules (JavaScript; NULL: none) and waits until it serves. */
 void bus_fixture_start_polkitd(BusFixture *bus, const char *rules);
 
@@ -106,7 +103,6 @@ BusClient *bus_client_new(BusFixture *bus, uid_t uid);
 void bus_client_free(BusClient *client);
 
 GDBusConnection *bus_client_get_connection(const BusClient *client);
-const char *bus_client_get_name(const BusClient *client); /* ":1.7" */
 pid_t bus_client_get_pid(const BusClient *client);
 
 typedef enum BusCallFlags {

@@ -149,7 +149,7 @@ static bool carriers_were_looked_at(Netns *netns, const void *userdata) {
         return g_strv_length(parts) == 1 + 2;
 }
 
-bool netns_setup(Netns *netns) {
+static bool set_up(Netns *netns) {
         *netns = (Netns){ .observed = FACT_SET_INIT };
         if (!netns_enter())
                 return false;
@@ -174,7 +174,7 @@ bool netns_setup(Netns *netns) {
         return true;
 }
 
-void netns_clear(Netns *netns) {
+static void tear_down(Netns *netns) {
         netns->backend = rtnetlink_free(netns->backend);
         netns->event = sd_event_unref(netns->event);
         fact_set_clear(&netns->observed);
@@ -293,9 +293,9 @@ static void run_test(const void *data) {
         void (*test)(Netns *) = *(void (*const *)(Netns *))data;
         Netns netns;
 
-        if (netns_setup(&netns))
+        if (set_up(&netns))
                 test(&netns);
-        netns_clear(&netns);
+        tear_down(&netns);
 }
 
 void netns_test_add(const char *path, void (*test)(Netns *netns)) {

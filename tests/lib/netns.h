@@ -30,10 +30,6 @@ typedef struct Netns {
 /* Return: whether this process is in a namespace of its own now; otherwise the test is skipped. */
 bool netns_enter(void);
 
-/* A namespace with veth "v0" (10.1.0.1/24, fd01::1/64) and "v1", lo and a backend after resync. */
-bool netns_setup(Netns *netns);
-void netns_clear(Netns *netns);
-
 /* Runs `ip …` (iproute2) and wants it to succeed. */
 void netns_ip(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
@@ -70,5 +66,8 @@ const Fact *netns_dumped(const Fact *key);
 /* How `ip route show …` and the like answer. */
 char *netns_output(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
-/* Adds a test that runs in a fresh namespace. */
+/*
+ * Adds a test that runs in a fresh namespace with lo, veth "v0" (10.1.0.1/24, fd01::1/64) and
+ * "v1", and a backend after its first resync.
+ */
 void netns_test_add(const char *path, void (*test)(Netns *netns));

@@ -99,7 +99,7 @@ static void make_links(void) {
         netns_sysctl("ipv6/conf/all/forwarding", "1");
 }
 
-bool lab_setup(Lab *lab, NftablesMechanism mechanism) {
+static bool set_up(Lab *lab, NftablesMechanism mechanism) {
         *lab = (Lab){ .observed = FACT_SET_INIT, .far = { -1, -1, -1, -1 } };
         if (!netns_enter())
                 return false;
@@ -114,7 +114,7 @@ bool lab_setup(Lab *lab, NftablesMechanism mechanism) {
         return true;
 }
 
-void lab_clear(Lab *lab) {
+static void tear_down(Lab *lab) {
         for (LabLink link = LAB_UP; link < LAB_LO; link++)
                 lab->far[link] = fd_close(lab->far[link]);
         lab->backend = nftables_free(lab->backend);
@@ -140,9 +140,9 @@ static void run_test(const void *data) {
         const LabTest *test = data;
         Lab lab;
 
-        if (lab_setup(&lab, test->mechanism))
+        if (set_up(&lab, test->mechanism))
                 test->test(&lab);
-        lab_clear(&lab);
+        tear_down(&lab);
 }
 
 void lab_test_add(const char *path, NftablesMechanism mechanism, void (*test)(Lab *lab)) {

@@ -65,9 +65,6 @@ typedef struct LabFrame {
         uint32_t sequence; /* TCP */
 } LabFrame;
 
-bool lab_setup(Lab *lab, NftablesMechanism mechanism);
-void lab_clear(Lab *lab);
-
 /* Runs a test in a lab of its own. */
 void lab_test_add(const char *path, NftablesMechanism mechanism, void (*test)(Lab *lab));
 

@@ -65,7 +65,8 @@ RawBus *raw_bus_free(RawBus *raw) {
         return NULL;
 }
 
-sd_bus_message *raw_bus_deliver(RawBus *raw, const uint8_t *bytes, size_t n_bytes) {
+/* Return: the message, to be unreferenced by the caller; NULL when sd-bus itself refused it. */
+static sd_bus_message *deliver(RawBus *raw, const uint8_t *bytes, size_t n_bytes) {
         sd_bus_message *message;
         size_t n_sent = 0;
         int r = 1;
@@ -109,7 +110,7 @@ sd_bus_message *raw_bus_say(RawBus *raw, const char *path, const char *type, con
         g_autoptr(GBytes) bytes = raw_bus_signal(path, type, text);
         sd_bus_message *message;
 
-        message = raw_bus_deliver(raw, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+        message = deliver(raw, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
         g_assert_nonnull(message);
         return message;
 }
@@ -144,7 +145,7 @@ unsigned raw_bus_mutate(RawBus *raw, GBytes *seed, unsigned n,
                 /* The first sixteen bytes are lengths that sd-bus checks; the rest is ours. */
                 while (n_changes-- > 0)
                         mutate(rand, bytes + 16, n_bytes - 16);
-                message = raw_bus_deliver(raw, bytes, n_bytes);
+                message = deliver(raw, bytes, n_bytes);
                 if (!message)
                         continue;
                 heed(message, userdata);

@@ -15,9 +15,6 @@ typedef struct RawBus RawBus;
 RawBus *raw_bus_new(void);
 RawBus *raw_bus_free(RawBus *raw);
 
-/* Return: the message, to be unreferenced by the caller; NULL when sd-bus itself refused it. */
-sd_bus_message *raw_bus_deliver(RawBus *raw, const uint8_t *bytes, size_t n_bytes);
-
 /* A signal with the body @text of the tuple type @type, in GVariant text form. */
 GBytes *raw_bus_signal(const char *path, const char *type, const char *text);
 

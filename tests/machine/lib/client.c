@@ -48,7 +48,8 @@ static int write_file(const char *root, const char *name, const char *text) {
                        : -EIO;
 }
 
-int client_allow_net_cls(const char *root) {
+/* By the drop-in that is shipped for it. */
+static int allow_net_cls(const char *root) {
         g_autofree char *path =
                 g_build_filename(root, "usr/share/doc/talpid/20-net-cls.conf", NULL);
         g_autofree char *text = NULL;
@@ -67,7 +68,7 @@ static int force_mechanism(const char *root) {
 
         if (!mechanism)
                 return 0;
-        r = is_net_cls ? client_allow_net_cls(root) : 0;
+        r = is_net_cls ? allow_net_cls(root) : 0;
         if (r < 0)
                 return r;
         text = g_strdup_printf("TALPID_MECHANISM=%s\n%s", mechanism,

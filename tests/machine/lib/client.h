@@ -28,9 +28,6 @@
  */
 int client_prepare(const char *root);
 
-/* For a prepare() of one's own: net_cls may be used, by the drop-in that is shipped for it. */
-int client_allow_net_cls(const char *root);
-
 #define CLIENT_DROP_INS "etc/systemd/system/talpid.service.d/"
 
 typedef struct Client Client;

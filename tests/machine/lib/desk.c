@@ -399,7 +399,7 @@ static void print_entry(GVariant *properties, gint32 id, int depth, void *user) 
                 label, !is_enabled && *toggle ? " (grey)" : "");
 }
 
-char *desk_menu(Desk *desk) {
+static char *menu_text(Desk *desk) {
         GString *text = g_string_new("\n");
 
         visit_all(desk, print_entry, text);
@@ -409,33 +409,24 @@ char *desk_menu(Desk *desk) {
 typedef struct LineWait {
         Desk *desk;
         char *line;
-        bool is_there;
 } LineWait;
 
-static bool line_is(void *user) {
+static bool line_is_there(void *user) {
         LineWait *wait = user;
-        g_autofree char *menu = desk_menu(wait->desk);
+        g_autofree char *menu = menu_text(wait->desk);
 
-        return (strstr(menu, wait->line) != NULL) == wait->is_there;
-}
-
-static void wait_for(Desk *desk, const char *line, bool is_there) {
-        g_autofree char *whole = g_strdup_printf("\n%s\n", line);
-        LineWait wait = { desk, whole, is_there };
-
-        if (!machine_wait_until(desk->machine, line_is, &wait, MACHINE_WAIT_MSEC)) {
-                g_autofree char *menu = desk_menu(desk);
-
-                g_error("%s '%s' in%s", is_there ? "no" : "still", line, menu);
-        }
+        return strstr(menu, wait->line) != NULL;
 }
 
 void desk_wait_for_line(Desk *desk, const char *line) {
-        wait_for(desk, line, /* is_there= */ true);
-}
+        g_autofree char *whole = g_strdup_printf("\n%s\n", line);
+        LineWait wait = { desk, whole };
 
-void desk_wait_for_no_line(Desk *desk, const char *line) {
-        wait_for(desk, line, /* is_there= */ false);
+        if (!machine_wait_until(desk->machine, line_is_there, &wait, MACHINE_WAIT_MSEC)) {
+                g_autofree char *menu = menu_text(desk);
+
+                g_error("no '%s' in%s", line, menu);
+        }
 }
 
 typedef struct Search {

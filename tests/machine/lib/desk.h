@@ -56,11 +56,8 @@ void desk_start_tray(Desk *desk);
 /* Ends the panel and starts another one, which the icon registers with. */
 void desk_restart_panel(Desk *desk);
 
-/* An entry a line, two spaces a level: "[x] Firefox", "[ ] cron (grey)", "---". Caller frees. */
-char *desk_menu(Desk *desk);
-
+/* In the menu: two spaces a level, "[x] Firefox", "[ ] cron (grey)", "---". */
 void desk_wait_for_line(Desk *desk, const char *line);
-void desk_wait_for_no_line(Desk *desk, const char *line);
 
 /* Opens all submenus, and with them all that is done when they are opened. */
 void desk_look(Desk *desk);

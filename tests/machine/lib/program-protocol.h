@@ -14,7 +14,6 @@ typedef enum ProgramVerb {
         PROGRAM_ASK,
         PROGRAM_SEND,
         PROGRAM_LISTEN,
-        PROGRAM_ACCEPT,
         PROGRAM_CLOSE,
         PROGRAM_FLOOD,
         PROGRAM_GIVE, /* the answer carries the descriptor */
@@ -23,7 +22,7 @@ typedef enum ProgramVerb {
 
 typedef struct ProgramStep {
         ProgramVerb verb;
-        int32_t slot, new_slot;
+        int32_t slot;
         int32_t family, type, protocol;
         int32_t port;
         int32_t flag; /* mapped, abort */

@@ -110,12 +110,6 @@ int program_listen(Program *program, int slot, int port) {
         return step(program, &asked, -1, NULL, NULL);
 }
 
-int program_accept(Program *program, int slot, int new_slot) {
-        const ProgramStep asked = { .verb = PROGRAM_ACCEPT, .slot = slot, .new_slot = new_slot };
-
-        return step(program, &asked, -1, NULL, NULL);
-}
-
 int program_close(Program *program, int slot, bool abort) {
         const ProgramStep asked = { .verb = PROGRAM_CLOSE, .slot = slot, .flag = abort };
 

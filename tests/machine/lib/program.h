@@ -52,9 +52,6 @@ int program_flood(Program *program, int port);
 
 int program_listen(Program *program, int slot, int port);
 
-/* Waits for a connection, two seconds at most. */
-int program_accept(Program *program, int slot, int new_slot);
-
 /* With @abort the other end is told by RST. */
 int program_close(Program *program, int slot, bool abort);
 

@@ -220,16 +220,6 @@ static int listen_socket(const ProgramStep *step) {
         return slot->type == SOCK_STREAM && listen(slot->fd, 16) < 0 ? -errno : 0;
 }
 
-static int accept_socket(const ProgramStep *step) {
-        const Slot *slot = &slots[step->slot];
-
-        if (!is_ready(slot->fd, POLLIN, ASK_ROUNDS * ROUND_MSEC))
-                return -ETIMEDOUT;
-        slots[step->new_slot] = *slot;
-        slots[step->new_slot].fd = accept4(slot->fd, NULL, NULL, SOCK_CLOEXEC);
-        return slots[step->new_slot].fd < 0 ? -errno : 0;
-}
-
 static int close_socket(const ProgramStep *step) {
         const struct linger at_once = { .l_onoff = 1 };
         int fd = slots[step->slot].fd;
@@ -267,8 +257,6 @@ static int do_step(const ProgramStep *step, int passed, ProgramReply *reply, int
                 return start_flood(step);
         case PROGRAM_LISTEN:
                 return listen_socket(step);
-        case PROGRAM_ACCEPT:
-                return accept_socket(step);
         case PROGRAM_CLOSE:
                 return close_socket(step);
         case PROGRAM_GIVE:
