@@ -39,6 +39,8 @@ typedef enum FilterKind {
         (UINT32_C(1) << 2)              /* only packets with `included` are guarded,               \
                                          * of users and to destinations listed */
 #define FILTER_COUNT (UINT32_C(1) << 3) /* counters on every rule: TALPID_FIREWALL_DEBUG */
+#define FILTER_INHABITED                                                                           \
+        (UINT32_C(1) << 4) /* groups of ours that are not marked now have members all the same */
 
 typedef struct FilterItem {
         FilterKind kind;

@@ -23,6 +23,8 @@ typedef struct MarkedGroup {
         bool resolves;  /* questions to port 53 go to the resolver of the family instead */
         bool confined;  /* with `resolves`: where there is none, those to resolvers of this
                          * machine, which ask by any link, are refused */
+        bool is_ours;   /* who leaves it is moved to another group. No part of the value: no
+                         * backend can read it again, and it never changes for an id */
 } MarkedGroup;
 
 /*

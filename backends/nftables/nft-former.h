@@ -11,7 +11,10 @@
 #include "backends/facts/fact-set.h"
 #include "backends/netlink/nl-request.h"
 
-/* Adds the groups that are in @before and not in @after. Return: 0; -ENOMEM. */
+/*
+ * Adds the groups that are in @before and not in @after; none as ours that has
+ * members still, since more sockets are born there. Return: 0; -ENOMEM.
+ */
 int nft_former_note(Array *former, const FactSet *before, const FactSet *after);
 
 /*

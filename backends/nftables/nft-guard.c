@@ -309,6 +309,24 @@ static void write_guard_names(NftTable *table) {
         }
 }
 
+/*
+ * What was born in a group of ours was so before it was none. In others sockets
+ * are born on, and only a connection shows that it is not new.
+ */
+static void write_flows_of_former(NftTable *table, unsigned level, NftFormer what) {
+        NftRule *rule = &table->rule;
+
+        if (!table->former_levels[what][level])
+                return;
+        rule_begin(rule, CHAIN_GUARD_FLOWS);
+        if (what == NFT_FORMER_OTHERS)
+                match_connection_begun(rule);
+        match_cgroup2_set(rule, level, nft_table_former_set(what));
+        rule_end(rule, NFT_RETURN,
+                what == NFT_FORMER_OURS ? "of a group before: open flows keep their way"
+                                        : "of a group before: open connections do");
+}
+
 static void write_flows_of_around(NftTable *table) {
         const NftMark around = { table->base->mark, table->base->mask };
         NftRule *rule = &table->rule;
@@ -320,11 +338,8 @@ static void write_flows_of_around(NftTable *table) {
                         match_cgroup2_set(rule, level, nft_table_group_set(&around, name));
                         rule_end(rule, NFT_RETURN, "of a group");
                 }
-                if (table->former_levels[level]) {
-                        rule_begin(rule, CHAIN_GUARD_FLOWS);
-                        match_cgroup2_set(rule, level, SET_FORMER);
-                        rule_end(rule, NFT_RETURN, "of a group before: open flows keep their way");
-                }
+                for (NftFormer what = 0; what < _NFT_FORMER_MAX; what++)
+                        write_flows_of_former(table, level, what);
         }
         rule_begin(rule, CHAIN_GUARD_FLOWS);
         match_mark(rule, around.value, around.mask);

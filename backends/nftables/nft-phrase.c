@@ -7,6 +7,7 @@
 #include <libnftnl/expr.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include <linux/netfilter.h>
@@ -315,6 +316,15 @@ void match_destination_port(NftRule *rule, uint16_t port) {
 
         load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, sizeof(be_port), sizeof(be_port));
         compare(rule, NFT_CMP_EQ, &be_port, sizeof(be_port));
+}
+
+void match_connection_begun(NftRule *rule) {
+        static const uint8_t syn = TH_SYN, none = 0;
+
+        match_protocol(rule, IPPROTO_TCP);
+        load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 13, sizeof(syn));
+        change_bits(rule, &syn, &none, sizeof(syn));
+        compare(rule, NFT_CMP_EQ, &none, sizeof(none));
 }
 
 void match_icmpv6_set(NftRule *rule, const char *set) {

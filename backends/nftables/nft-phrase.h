@@ -54,6 +54,7 @@ void match_source_set(NftRule *rule, int family, const char *set);      /* ip sa
 void match_destination(NftRule *rule, const Prefix *prefix);            /* ip6 daddr fe80::/10 */
 void match_ports(NftRule *rule, uint16_t from, uint16_t to);     /* udp sport F udp dport T */
 void match_destination_port(NftRule *rule, uint16_t port);       /* udp dport 53 */
+void match_connection_begun(NftRule *rule);                      /* tcp flags ! syn */
 void match_icmpv6_set(NftRule *rule, const char *set);           /* icmpv6 type @set */
 void match_destination_type_set(NftRule *rule, const char *set); /* fib daddr type @set */
 void match_source(NftRule *rule, const Prefix *prefix);          /* ip saddr 127.0.0.0/8 */

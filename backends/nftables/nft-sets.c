@@ -218,15 +218,16 @@ static void write_group_sets(NftTable *table) {
                 write_group_set(table, SET_RESOLVING, NULL, "groups that ask another resolver");
 }
 
-static void write_former_set(NftTable *table) {
+static void write_former_set(NftTable *table, NftFormer what) {
         struct nftnl_set *set;
 
-        if (!table->has_former)
+        if (!table->has_former[what])
                 return;
-        set = open_set(table, SET_FORMER, &type_cgroup2, 0,
-                "groups whose open flows go on around the tunnel");
+        set = open_set(table, nft_table_former_set(what), &type_cgroup2, 0,
+                what == NFT_FORMER_OURS ? "groups whose open flows go on around the tunnel"
+                                        : "groups whose open connections do");
         for (size_t i = 0; set && i < table->n_past; i++)
-                if (nft_table_is_former(table, &table->past[i]))
+                if (nft_table_is_former(table, &table->past[i], what))
                         append_group(table, set, &table->past[i]);
         if (set)
                 close_set(table, set);
@@ -310,7 +311,8 @@ void nft_sets_write(NftTable *table) {
         write_link_icmpv6(table);
         write_for_us(table);
         write_group_sets(table);
-        write_former_set(table);
+        for (NftFormer what = 0; what < _NFT_FORMER_MAX; what++)
+                write_former_set(table, what);
         write_protocols(table);
         write_refused(table);
         write_known_sets(table);

@@ -37,15 +37,16 @@ static int compare_keys(const void *a, const void *b) {
         return fact_compare_key(a, b);
 }
 
-bool nft_table_is_former(const NftTable *table, const MarkedGroup *group) {
+bool nft_table_is_former(const NftTable *table, const MarkedGroup *group, NftFormer what) {
         const Fact key = { .kind = FACT_MARKED_GROUP, .marked_group = { .id = group->id } };
 
-        return group->mark == table->base->mark && group->mask == table->base->mask &&
+        return group->is_ours == (what == NFT_FORMER_OURS) && group->mark == table->base->mark &&
+               group->mask == table->base->mask &&
                !(table->n_groups > 0 && bsearch(&key, table->groups, table->n_groups,
                                                 sizeof(*table->groups), compare_keys));
 }
 
-static void gather_former(NftTable *table) {
+static void gather_former(NftTable *table, NftFormer what) {
         if (!table->base || !nft_table_guards_flows(table) || nft_table_guards_included(table))
                 return;
         for (size_t i = 0; i < table->n_past; i++) {
@@ -54,9 +55,9 @@ static void gather_former(NftTable *table) {
                 uint32_t first = is_known ? group->level : 1;
                 uint32_t last = is_known ? group->level : USUAL_LEVELS;
 
-                if (nft_table_is_former(table, group)) {
-                        table->has_former = true;
-                        memset(table->former_levels + first, true, last - first + 1);
+                if (nft_table_is_former(table, group, what)) {
+                        table->has_former[what] = true;
+                        memset(table->former_levels[what] + first, true, last - first + 1);
                 }
         }
 }
@@ -94,7 +95,8 @@ int nft_table_gather(NftTable *table, const FactSet *facts) {
                 table->levels[table->mechanism == NFTABLES_CGROUP2 ? group->level : 0] = true;
                 table->resolves |= group->resolves;
         }
-        gather_former(table);
+        for (NftFormer what = 0; what < _NFT_FORMER_MAX; what++)
+                gather_former(table, what);
         return gather_known(table, facts);
 }
 
@@ -230,6 +232,10 @@ const char *nft_table_prefix_set(FilterKind kind, int family) {
         }
         assert(false);
         return NULL;
+}
+
+const char *nft_table_former_set(NftFormer what) {
+        return what == NFT_FORMER_OURS ? SET_FORMER : SET_FORMER_OTHERS;
 }
 
 const char *nft_table_group_set(const NftMark *mark, char name[static NFT_SET_NAME_MAX]) {

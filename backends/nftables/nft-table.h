@@ -29,6 +29,13 @@ typedef struct NftMark {
         uint32_t mask;
 } NftMark;
 
+/* Groups whose open flows go on. */
+typedef enum NftFormer {
+        NFT_FORMER_OURS,   /* nobody is in them: what was born there was open before */
+        NFT_FORMER_OTHERS, /* more may be born there: connections alone are told apart */
+        _NFT_FORMER_MAX,
+} NftFormer;
+
 typedef struct NftTable {
         NftBatch *batch;
         NftablesMechanism mechanism;
@@ -43,9 +50,9 @@ typedef struct NftTable {
         size_t n_ipv4[_FILTER_KIND_MAX]; /* of n_of, with an IPv4 prefix */
         NftMark marks[NFT_MARKS_MAX];    /* that groups have */
         size_t n_marks;
-        bool levels[NFT_LEVELS];        /* that groups stand at */
-        bool former_levels[NFT_LEVELS]; /* … and perhaps former ones */
-        bool has_former;
+        bool levels[NFT_LEVELS];                         /* that groups stand at */
+        bool former_levels[_NFT_FORMER_MAX][NFT_LEVELS]; /* … and perhaps former ones */
+        bool has_former[_NFT_FORMER_MAX];
         bool above[NFT_LEVELS]; /* at which something lies above listed groups */
         NftMark new_mark;       /* of what is new below those; 0: there are none */
         bool resolves;
@@ -73,7 +80,8 @@ bool nft_table_has_groups_at(const NftTable *table, unsigned level, const NftMar
 bool nft_table_guards_flows(const NftTable *table);
 
 /* Whether @group of an earlier table is of none now, and its flows go around still. */
-bool nft_table_is_former(const NftTable *table, const MarkedGroup *group);
+bool nft_table_is_former(const NftTable *table, const MarkedGroup *group, NftFormer what);
+const char *nft_table_former_set(NftFormer what);
 
 /*
  * The phrases "a device of @kind" and "of none": one device is named, which
@@ -94,6 +102,7 @@ bool nft_table_has_groups(const NftTable *table, const NftMark *mark);
 #define SET_RESOLVING "resolving-groups"
 #define SET_FOR_US "for-us"
 #define SET_FORMER "former-groups"
+#define SET_FORMER_OTHERS "unlisted-groups"
 #define SET_PROTOCOLS "protocols"
 #define SET_REFUSED_IPV4 "refused-ipv4"
 #define SET_REFUSED_IPV6 "refused-ipv6"

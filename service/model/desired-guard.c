@@ -27,6 +27,8 @@ static uint32_t guard_flags(const DesiredView *view) {
         const Intent *intent = view->input.intent;
         uint32_t flags = view->input.counts ? FILTER_COUNT : 0;
 
+        if (intent->split.disabled && intent->split.groups.n > 0)
+                flags |= FILTER_INHABITED;
         if (desired_is_blind(view))
                 return flags | FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6;
         if (desired_is_include(view))

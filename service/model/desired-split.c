@@ -202,7 +202,7 @@ bool desired_resolves(const DesiredView *view) {
                (address_is_set(&resolvers[0]) || address_is_set(&resolvers[1]));
 }
 
-static int put_group(FactSet *facts, const DesiredView *view, const char *path) {
+static int put_group(FactSet *facts, const DesiredView *view, const char *path, bool is_ours) {
         const GroupPlace *place = find_group(view, path);
         const Ours *ours = &view->input.ours;
         Fact fact = { .kind = FACT_MARKED_GROUP };
@@ -214,7 +214,8 @@ static int put_group(FactSet *facts, const DesiredView *view, const char *path) 
                 .mark = desired_is_include(view) ? ours_included_mark(ours) : ours->mark,
                 .mask = ours->mark_mask,
                 .resolves = desired_resolves(view),
-                .confined = desired_is_include(view) };
+                .confined = desired_is_include(view),
+                .is_ours = is_ours };
         return fact_set_append(facts, &fact);
 }
 
@@ -265,7 +266,7 @@ static int put_selector(FactSet *facts, const DesiredView *view, const Selector 
         case SELECTOR_CGROUP:
                 n = matches_groups(view) ? selector_paths(selector, paths) : 0;
                 for (size_t i = 0; r >= 0 && i < n; i++)
-                        r = put_group(facts, view, paths[i]);
+                        r = put_group(facts, view, paths[i], /* is_ours= */ false);
                 return r;
         case SELECTOR_INTERFACE: /* the firewall marks what is forwarded */
         case SELECTOR_EXECUTABLE:
@@ -323,7 +324,7 @@ static int put_own_groups(FactSet *facts, const DesiredView *view) {
         int r = 0;
 
         while (r >= 0 && view->input.has_groups && (group = split_next_group(split, group)))
-                r = put_group(facts, view, group->path);
+                r = put_group(facts, view, group->path, /* is_ours= */ true);
         return r;
 }
 

@@ -20,6 +20,8 @@
 #include "tests/machine/lib/split-lab.h"
 #include "tests/machine/lib/split.h"
 
+#define UNIT "listed.service"
+#define UNIT_GROUP "/sys/fs/cgroup/system.slice/" UNIT
 #define SLOW_PORT 7002
 #define OWN_PORT 7003
 
@@ -234,12 +236,54 @@ static void test_port_changes_hands(Machine *machine) {
         split_lab_close(&s);
 }
 
+/* A socket of before keeps its way where it can be told from those of after. */
+static void check_taken_off(SplitLab *s, Program *program, int family) {
+        bool is_refused = s->mechanism == SPLIT_NFTABLES;
+
+        split_do(s->client, "AddSelectors", "([('unit', '" UNIT "')], " CLIENT_NO_OPTIONS ")");
+        s->ways.protocol = IPPROTO_TCP;
+        talk(program, 1, family);
+        check_way(s, "a connection of the unit", family, 'O');
+        s->ways.protocol = IPPROTO_UDP;
+        CHECK_OK(send_by_port(program, family));
+        check_way(s, "a datagram of the unit", family, 'O');
+
+        split_do(s->client, "RemoveSelectors", "([('unit', '" UNIT "')], " CLIENT_NO_OPTIONS ")");
+        g_assert_cmpint(send_by_port(program, family), ==, is_refused ? -EPERM : 0);
+        check_way(s, "a new socket on the port of before", family, is_refused ? '-' : 'T');
+        s->ways.protocol = IPPROTO_TCP;
+        CHECK_OK(program_ask(program, 1, 0, /* mapped= */ false, NULL));
+        check_way(s, "the connection of before", family, 'O');
+        talk(program, 0, family);
+        check_way(s, "a new connection", family, 'T');
+        CHECK_OK(program_close(program, 0, /* abort= */ true));
+        CHECK_OK(program_close(program, 1, /* abort= */ true));
+        (void)ways_look(&s->ways);
+}
+
+static void test_taken_off(Machine *machine) {
+        g_autoptr(Program) program = NULL;
+        SplitLab s;
+
+        split_lab_open(&s, machine);
+        s.ways.port = INTERNET_TALK_PORT;
+        g_free(machine_run_ok(
+                "systemd-run", "-q", "--collect", "--unit=" UNIT, "sleep", "infinity", NULL));
+        program = program_start(BUILD_DIR, &(Command){ .cgroup = UNIT_GROUP });
+        for (int i = 0; i < 2; i++)
+                check_taken_off(&s, program, families[i]);
+        program = program_stop(program);
+        g_free(machine_run_ok("systemctl", "stop", UNIT, NULL));
+        split_lab_close(&s);
+}
+
 static const CheckCase cases[] = {
         { "/split-flows/fin-and-rst-go-where-the-connection-went", test_close },
         { "/split-flows/connection-ends-well-after-its-program", test_late_end },
         { "/split-flows/connection-of-a-user-ends-well-after-its-program", test_late_end_of_user },
         { "/split-flows/sockets-that-are-passed-on-go-where-they-were-made", test_passed },
         { "/split-flows/port-that-changes-hands-leads-nobody-out", test_port_changes_hands },
+        { "/split-flows/unit-taken-off-the-list-keeps-connections-alone", test_taken_off },
 };
 
 int main(int argc, char **argv) {

@@ -232,6 +232,7 @@ static void open_flows_of_former_groups_go_on(Lab *lab) {
                 return;
         groups_route_by_mark();
         inner = lab_group(groups.inner_id, 2, LAB_MARK, false);
+        inner.marked_group.is_ours = true;
         LAB_WRITE(lab, TABLE(GUARD_BOTH), inner);
         groups_enter(groups.inner);
         fd = lab_socket(&packet);
@@ -264,6 +265,40 @@ static void open_flows_of_former_groups_go_on(Lab *lab) {
         (void)close(fd);
         g_assert_cmpint(lab_send(&packet), ==, -EPERM);
         groups_remove(&groups);
+}
+
+/* Nothing tells its old sockets from new ones, but for connections: those begin with a SYN. */
+static void who_left_the_list_does_not_follow_its_own(Lab *lab) {
+        const Fact base[] = { lab_base(GUARD_BOTH), lab_base(GUARD_BOTH | FILTER_INHABITED) };
+
+        for (size_t i = 0; i < 2 * G_N_ELEMENTS(far_ends); i++) {
+                LabPacket packet = { .to = far_ends[i / 2],
+                        .protocol = IPPROTO_UDP,
+                        .from_port = (uint16_t)(33510 + i),
+                        .port = groups_next_port() };
+                Groups groups;
+                Fact group;
+
+                if (!groups_make(&groups))
+                        return;
+                if (i == 0)
+                        groups_route_by_mark();
+                group = lab_group(groups.outer_id, 1, LAB_MARK, false);
+                group.marked_group.is_ours = i % 2; /* one that is switched off has members still */
+                LAB_WRITE(lab, TABLE(GUARD_BOTH), group);
+                g_assert_cmpint(send_from_group(groups.outer, &packet), ==, 0);
+                g_assert_true(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+
+                LAB_WRITE(lab, base[i % 2]);
+                lab_remove(lab, &group);
+                for (int k = 0; k < 2; k++)
+                        g_assert_cmpint(send_from_group(groups.outer, &packet), ==, -EPERM);
+                g_assert_false(lab_read(lab, LAB_UP, IPPROTO_UDP, packet.port, NULL));
+                packet.from_port += 100;
+                g_assert_cmpint(send_from_group(groups.outer, &packet), ==, 0);
+                g_assert_true(lab_read(lab, LAB_TUN, IPPROTO_UDP, packet.port, NULL));
+                groups_remove(&groups);
+        }
 }
 
 static void included_never_follow_an_open_flow(Lab *lab) {
@@ -312,6 +347,7 @@ int main(int argc, char **argv) {
         ADD("port-that-changes-hands-is-free-inside", a_port_that_changes_hands_is_free_inside);
         ADD("question-over-that-of-another-stays-in", a_question_over_that_of_another_stays_in);
         ADD("open-flows-of-former-ones-go-on", open_flows_of_former_groups_go_on);
+        ADD("who-left-the-list-does-not-follow-its-own", who_left_the_list_does_not_follow_its_own);
         ADD("included-never-follow-an-open-flow", included_never_follow_an_open_flow);
         return g_test_run();
 }

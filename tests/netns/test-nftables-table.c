@@ -88,12 +88,15 @@ static void reads_as_in_guard_ipv4_txt(Lab *lab) {
                 lab_resolver("fd77:1::1")
 
 static void reads_as_in_groups_cgroup2_txt(Lab *lab) {
-        const Fact former = lab_group(9000000004, 2, LAB_MARK, false);
+        Fact ours = lab_group(9000000004, 2, LAB_MARK, false);
+        const Fact unit = lab_group(9000000005, 2, LAB_MARK, false);
 
         if (!lab_has_nft())
                 return;
-        LAB_WRITE(lab, GROUPS, former, lab_base(GUARD_BOTH), EVERY_ITEM);
-        lab_remove(lab, &former);
+        ours.marked_group.is_ours = true;
+        LAB_WRITE(lab, GROUPS, ours, unit, lab_base(GUARD_BOTH), EVERY_ITEM);
+        lab_remove(lab, &ours);
+        lab_remove(lab, &unit);
         check_listing("groups-cgroup2.txt");
 }
 

@@ -125,6 +125,17 @@ static void append_fact(GString *text, const Fact *fact, char sign) {
         (void)g_string_append_c(text, '\n');
 }
 
+/* But for what is said of those who were listed before, see test_inhabited(). */
+static bool is_same(const Fact *a, const Fact *b) {
+        Fact x = *a, y = *b;
+
+        if (x.kind == FACT_FILTER && y.kind == FACT_FILTER) {
+                x.filter.flags &= ~FILTER_INHABITED;
+                y.filter.flags &= ~FILTER_INHABITED;
+        }
+        return fact_equals(&x, &y);
+}
+
 /* "-" lines of what @before has alone, "+" lines of what @now has. */
 static char *difference(const FactSet *before, const FactSet *now) {
         g_autoptr(GString) text = g_string_new("");
@@ -133,13 +144,13 @@ static char *difference(const FactSet *before, const FactSet *now) {
         ARRAY_FOREACH(fact, &before->facts) {
                 const Fact *found = fact_set_find(now, fact);
 
-                if (!found || !fact_equals(found, fact))
+                if (!found || !is_same(found, fact))
                         append_fact(text, fact, '-');
         }
         ARRAY_FOREACH(fact, &now->facts) {
                 const Fact *found = fact_set_find(before, fact);
 
-                if (!found || !fact_equals(found, fact))
+                if (!found || !is_same(found, fact))
                         append_fact(text, fact, '+');
         }
         return g_string_free(g_steal_pointer(&text), FALSE);
@@ -675,6 +686,26 @@ static void test_guard(void) {
         }
 }
 
+/* Switched off, processes stay in their groups, and open sockets there. */
+static void test_inhabited(void) {
+        for (int i = 0; i < 4; i++) {
+                const Fact key = { .kind = FACT_FILTER, .filter = { .kind = FILTER_BASE } };
+                g_autoptr(World) w = world_new();
+                bool disabled = i & 1, has_group = i & 2;
+                const Fact *base;
+
+                set_world(w, SPLIT_EXCLUDE, SPLIT_DNS_SYSTEM, TUNNEL_UP, disabled);
+                select_one(w, "cgroup", "a.slice");
+                if (has_group)
+                        take_out(w, "b.slice/talpid");
+                build(w);
+                base = fact_set_find(&w->desired, &key);
+                g_assert_nonnull(base);
+                g_assert_cmpint(
+                        (base->filter.flags & FILTER_INHABITED) != 0, ==, disabled && has_group);
+        }
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/desired-split/each-selector-is-exactly-its-facts", test_cases);
@@ -686,6 +717,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/desired-split/new-groups-matter-in-include-mode", test_known);
         g_test_add_func("/desired-split/listed-and-unlisted-keep-apart-at-random", test_random);
         g_test_add_func("/desired-split/disabled-is-as-if-nobody-was-listed", test_random_disabled);
+        g_test_add_func("/desired-split/disabled-tells-of-who-is-still-in-a-group", test_inhabited);
         g_test_add_func("/desired-split/guard-knows-who-must-use-the-tunnel", test_guard);
         return g_test_run();
 }
