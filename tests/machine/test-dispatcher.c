@@ -208,6 +208,22 @@ static void test_office(Machine *machine) {
         (void)client_free(client);
 }
 
+/* As man(1) shows it; called as the dispatcher does, but for what it is in. */
+static void test_page(Machine *machine) {
+        (void)machine;
+        run("{ echo '#!/bin/sh'; LC_ALL=C.UTF-8 MANWIDTH=80 man -P cat 8 talpid-dispatcher | col "
+            "-bx |"
+            " sed -n '/in short:/,/^[A-Z]/s/^ \\{14\\}//p'; } >/tmp/office\n"
+            "chmod +x /tmp/office\n"
+            "export IP4_GATEWAY=" LAB_ISP0_LAN_V4 " DEVICE_IP_IFACE=wan0\n"
+            "CONNECTION_ID=Home /tmp/office wan0 up\n"
+            "CONNECTION_ID=Office /tmp/office wan0 down\n"
+            "[ -z \"$(ip route show 10.20.0.0/16)\" ]\n"
+            "CONNECTION_ID=Office /tmp/office wan0 up\n"
+            "ip route show 10.20.0.0/16 | grep '^10.20.0.0/16 via " LAB_ISP0_LAN_V4 " dev wan0 '\n"
+            "talpidctl route clear");
+}
+
 static const CheckCase cases[] = {
         { "/dispatcher/wakes-an-idle-service-when-the-network-changes", test_wakes },
         { "/dispatcher/has-a-stopped-service-heal-what-was-damaged", test_heals },
@@ -216,6 +232,7 @@ static const CheckCase cases[] = {
         { "/dispatcher/wakes-nobody-for-what-changes-no-network", test_ignores },
         { "/dispatcher/example-has-the-tunnel-on-in-untrusted-networks-alone", test_untrusted },
         { "/dispatcher/example-keeps-office-routes-on-the-office-link", test_office },
+        { "/dispatcher/script-of-the-manual-works-as-shown", test_page },
 };
 
 /* Off in other tests, in the way of an administrator. */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /*
- * talpidctl(1) over time: passwords that are asked for on its terminal, the
- * service that comes and goes below it, and the examples of its manual page
- * and of its --help.
+ * talpidctl(1) over time: passwords that are asked for on its terminal, and the
+ * service that comes and goes below it.
  */
 
 #include <errno.h>
@@ -19,7 +18,6 @@
 
 #define PASSWORD "correct horse"
 #define PROMPT "Password: "
-#define PAGE SOURCE_DIR "/data/talpidctl.1.in"
 #define OUTPUT "/run/talpidctl-output"
 
 /* --- passwords --- */
@@ -229,95 +227,6 @@ static void test_bus_gone(Machine *machine) {
         g_assert_nonnull(strstr(out, "talpidctl: the system bus went away\nstatus 3\n"));
 }
 
-/* --- examples --- */
-
-static bool never_ends(const char *line) {
-        return strstr(line, "--watch") || strstr(line, " monitor");
-}
-
-/* Works as printed; what goes on for ever has to say something, and is ended. */
-static void run_example(Machine *machine, const char *line) {
-        g_auto(CommandResult) result = {};
-
-        g_test_message("%s", line);
-        if (never_ends(line)) {
-                pid_t pid = start_watching(line + strlen("talpidctl "));
-
-                wait_for_output(machine, "20");
-                command_stop(pid);
-                return;
-        }
-        CHECK_OK(machine_run(&result, "sh", "-c", line, NULL));
-        if (result.status != 0 || result.err[0])
-                g_error("%s: exit status %d: %s", line, result.status, result.err);
-}
-
-static void test_page(Machine *machine) {
-        g_autofree char *text = NULL, *plain = NULL;
-        g_auto(GStrv) lines = NULL;
-        bool in_examples = false, in_block = false;
-        unsigned n = 0;
-
-        CHECK_OK(lab_tunnel_up(machine_get_lab(machine), "wg0", 0));
-        g_assert_true(g_file_get_contents(PAGE, &text, NULL, NULL));
-        lines = g_strsplit(text, "\n", -1);
-        for (char **line = lines; *line; line++) {
-                g_autoptr(GString) command = g_string_new(*line);
-
-                if (g_str_has_prefix(*line, ".SH"))
-                        in_examples = g_str_equal(*line, ".SH EXAMPLES");
-                if (g_str_equal(*line, ".nf") || g_str_equal(*line, ".fi"))
-                        in_block = (*line)[1] == 'n';
-                else if (in_examples && in_block) {
-                        (void)g_string_replace(command, "\\-", "-", 0);
-                        run_example(machine, command->str);
-                        n++;
-                }
-        }
-        g_assert_cmpuint(n, >=, 10);
-        CHECK_OK(lab_tunnel_down(machine_get_lab(machine), "wg0"));
-}
-
-/* The indented lines below "Examples:" of a command's help; or the names below "Commands:". */
-static GPtrArray *read_help(const char *command, const char *section) {
-        g_autofree char *script = g_strdup_printf("talpidctl %s --help", command);
-        g_autofree char *text = machine_run_ok("sh", "-c", script, NULL);
-        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-        GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
-        bool is_there = false;
-
-        for (char **line = lines; *line; line++) {
-                if (!g_str_has_prefix(*line, "  "))
-                        is_there = g_str_equal(*line, section);
-                else if (is_there)
-                        g_ptr_array_add(found, g_strdup(g_strstrip(*line)));
-        }
-        return found;
-}
-
-/* Return: how many there were, of it and of the commands below it. */
-static unsigned run_help(Machine *machine, const char *command) {
-        g_autoptr(GPtrArray) names = read_help(command, "Commands:");
-        g_autoptr(GPtrArray) examples = read_help(command, "Examples:");
-        unsigned n = examples->len;
-
-        for (guint i = 0; i < examples->len; i++)
-                run_example(machine, examples->pdata[i]);
-        for (guint i = 0; i < names->len; i++) {
-                g_auto(GStrv) words = g_strsplit(names->pdata[i], " ", 2);
-                g_autofree char *below = g_strdup_printf("%s %s", command, words[0]);
-
-                n += run_help(machine, below);
-        }
-        return n;
-}
-
-static void test_help(Machine *machine) {
-        CHECK_OK(lab_tunnel_up(machine_get_lab(machine), "wg0", 0));
-        g_assert_cmpuint(run_help(machine, ""), >=, 25);
-        CHECK_OK(lab_tunnel_down(machine_get_lab(machine), "wg0"));
-}
-
 static const CheckCase cases[] = {
         { "/talpidctl-live/asks-for-a-password-on-its-terminal", test_password },
         { "/talpidctl-live/asks-for-one-password-a-run", test_one_password },
@@ -327,8 +236,6 @@ static const CheckCase cases[] = {
         { "/talpidctl-live/watches-default-routes-and-keeps-nobody", test_default_route },
         { "/talpidctl-live/monitors-in-json-lines", test_monitor_json },
         { "/talpidctl-live/ends-when-the-bus-goes-away", test_bus_gone },
-        { "/talpidctl-live/examples-of-the-manual-work-as-printed", test_page },
-        { "/talpidctl-live/examples-of-help-work-as-printed", test_help },
 };
 
 /* Nobody waits a minute for an idle service to leave. */

@@ -3,7 +3,7 @@
 /*
  * The main job, shown in a machine of its own: claims on the left, the proof
  * beside each. Ends with an error if one does not hold. "demo shell" gives a
- * shell there instead, with first steps to type; test-readme runs these.
+ * shell there instead, with first steps to type; test-printed runs these.
  */
 
 #include <errno.h>
