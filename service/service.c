@@ -557,7 +557,8 @@ static int clean_kernel(Service *service, const Settings *settings) {
 }
 
 static int remove_files(const Service *service, const char *directory) {
-        static const char *const names[] = { "state", "bus", "restored", "sysctl", "mechanism" };
+        static const char *const names[] = { "state", "bus", "restored", "sysctl", "mechanism",
+                "taken" };
 
         for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
                 if (unlinkat(service->directory_fd, names[i], 0) < 0 && errno != ENOENT)
