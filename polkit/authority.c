@@ -11,6 +11,8 @@
 #include <systemd/sd-event.h>
 
 #include "backends/base/log.h"
+#include "polkit/credentials.h"
+#include "polkit/denial.h"
 #include "polkit/details.h"
 #include "polkit/polkit-call.h"
 
@@ -248,51 +250,17 @@ static void query_abandon(Query *query) {
                 query_free(query);
 }
 
-static void query_refuse_limit(Query *query) {
-        (void)sd_bus_error_setf(&query->error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                "User %u already waits for %u authorizations, answer or cancel some first.",
-                (unsigned)query->uid, AUTHORITY_PENDING_PER_UID_MAX);
-}
-
-static void query_refuse_unchecked(Query *query, const char *what, const char *reason) {
-        (void)sd_bus_error_setf(&query->error, SD_BUS_ERROR_ACCESS_DENIED,
-                "%s cannot be checked, %s does not answer (%s): start it, or call as root.",
-                query->action ? query->action : "The caller", what, reason);
-}
-
-static void query_judge(Query *query, const PolkitAnswer *answer) {
-        if (answer->authorized)
-                query->granted = true;
-        else if (answer->challenge &&
-                 sd_bus_message_get_allow_interactive_authorization(query->message) <= 0)
-                (void)sd_bus_error_setf(&query->error,
-                        SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
-                        "%s needs a password: allow interactive authorization in the call "
-                        "(gdbus call --interactive), or call as root.",
-                        query->action);
-        else if (answer->challenge)
-                (void)sd_bus_error_setf(&query->error, SD_BUS_ERROR_ACCESS_DENIED,
-                        "%s needs a password and no authentication agent can ask for it: "
-                        "start one (pkttyagent, or that of the desktop), or call as root.",
-                        query->action);
-        else if (answer->dismissed)
-                (void)sd_bus_error_setf(&query->error, SD_BUS_ERROR_ACCESS_DENIED,
-                        "%s was not granted, the password dialog was closed: call again.",
-                        query->action);
-        else
-                (void)sd_bus_error_setf(&query->error, SD_BUS_ERROR_ACCESS_DENIED,
-                        "%s is not allowed to this caller: call as root, or have an administrator "
-                        "allow it by a rule in /etc/polkit-1/rules.d.",
-                        query->action);
-}
-
-/* What a reply that polkit_read_answer() did not understand says. */
+/* What a reply says that could not be read. */
 static const char *reply_reason(sd_bus_message *reply, int r) {
         const sd_bus_error *error = sd_bus_message_get_error(reply);
 
         if (error && error->message)
                 return error->message;
         return strerror(-r);
+}
+
+static bool query_is_interactive(const Query *query) {
+        return sd_bus_message_get_allow_interactive_authorization(query->message) > 0;
 }
 
 static int on_polkit_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
@@ -310,9 +278,13 @@ static int on_polkit_answer(sd_bus_message *reply, void *userdata, sd_bus_error 
         check->permission = answer.authorized ? "yes" : answer.challenge ? "auth" : "no";
         if (!query->on_permissions) {
                 if (r < 0)
-                        query_refuse_unchecked(query, "polkit", reply_reason(reply, r));
+                        (void)denial_unchecked(
+                                &query->error, query->action, "polkit", reply_reason(reply, r));
+                else if (answer.authorized)
+                        query->granted = true;
                 else
-                        query_judge(query, &answer);
+                        (void)denial_by_polkit(
+                                &query->error, query->action, &answer, query_is_interactive(query));
         }
 
         for (size_t i = 0; i < query->n_checks; i++)
@@ -327,10 +299,7 @@ static int on_polkit_answer(sd_bus_message *reply, void *userdata, sd_bus_error 
 
 static int query_submit_check(Query *query, Check *check) {
         Authority *authority = query->authority;
-        bool interactive;
-
-        interactive = !query->on_permissions &&
-                      sd_bus_message_get_allow_interactive_authorization(query->message) > 0;
+        bool interactive = !query->on_permissions && query_is_interactive(query);
 
         (void)snprintf(check->cancellation_id, sizeof(check->cancellation_id), "talpid-%" PRIu64,
                 ++authority->last_check);
@@ -358,7 +327,7 @@ static int query_ask(Query *query) {
                 query->checks[i].permission = "no";
 
         if (authority_count_asking(query->authority, query->uid) >= AUTHORITY_PENDING_PER_UID_MAX) {
-                query_refuse_limit(query);
+                (void)denial_too_many(&query->error, query->uid);
                 return 1;
         }
 
@@ -373,60 +342,31 @@ static int query_ask(Query *query) {
                 r = query_submit_check(query, &query->checks[i]);
         if (r < 0) {
                 query_cancel_checks(query);
-                query_refuse_unchecked(query, "polkit", strerror(-r));
+                (void)denial_unchecked(&query->error, query->action, "polkit", strerror(-r));
                 return 1;
         }
-        return 0;
-}
-
-/* The answer of GetConnectionCredentials. Return: 0; -EBADMSG or what sd-bus gave: no uid in it. */
-static int read_credentials(sd_bus_message *reply, uint32_t *ret_uid, uint32_t *ret_pid) {
-        uint32_t uid = UID_UNKNOWN, pid = 0;
-        const char *key;
-        int r;
-
-        r = sd_bus_message_enter_container(reply, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(reply, "s", &key);
-                if (r >= 0 && strcmp(key, "UnixUserID") == 0)
-                        r = sd_bus_message_read(reply, "v", "u", &uid);
-                else if (r >= 0 && strcmp(key, "ProcessID") == 0)
-                        r = sd_bus_message_read(reply, "v", "u", &pid);
-                else if (r >= 0)
-                        r = sd_bus_message_skip(reply, "v");
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-        }
-        if (r < 0)
-                return r;
-        if (uid == UID_UNKNOWN)
-                return -EBADMSG;
-        *ret_uid = uid;
-        *ret_pid = pid;
         return 0;
 }
 
 static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         Query *query = userdata;
-        uint32_t uid = UID_UNKNOWN, pid = 0;
+        Credentials credentials;
         int r;
 
         query->uid_slot = sd_bus_slot_unref(query->uid_slot);
 
-        if (sd_bus_message_is_method_error(reply, NULL))
-                r = -sd_bus_message_get_errno(reply);
-        else
-                r = read_credentials(reply, &uid, &pid);
+        r = credentials_read_answer(reply, &credentials);
         if (r < 0) {
                 for (size_t i = 0; i < query->n_checks; i++)
                         query->checks[i].permission = "no";
-                query_refuse_unchecked(query, "the bus", reply_reason(reply, r));
+                (void)denial_unchecked(
+                        &query->error, query->action, "the bus", reply_reason(reply, r));
                 query_finish(query);
                 return 1;
         }
 
-        query->uid = uid;
-        query->pid = pid;
+        query->uid = credentials.uid;
+        query->pid = credentials.pid;
         if (query->n_checks == 0 || query_ask(query) > 0)
                 query_finish(query);
         return 1;
@@ -438,30 +378,10 @@ static int query_start(Query *query, sd_bus_error *ret_error) {
         int r;
 
         if (authority_count_lookups(query->authority, sender) > AUTHORITY_LOOKUPS_PER_SENDER_MAX)
-                return sd_bus_error_setf(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                        "%s calls faster than it can be authorized, wait for some replies.",
-                        sender);
+                return denial_too_fast(ret_error, sender);
 
-        r = sd_bus_call_method_async(query->authority->bus, &query->uid_slot,
-                "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                "GetConnectionCredentials", on_uid, query, "s", sender);
-        if (r < 0)
-                return sd_bus_error_setf(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
-                        "The caller cannot be identified: %s", strerror(-r));
-        return 0;
-}
-
-static int check_has_sender(sd_bus_message *message, sd_bus_error *ret_error) {
-        if (sd_bus_message_get_sender(message))
-                return 0;
-
-        return sd_bus_error_set(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
-                "Who calls is known on a message bus only, not on a direct connection.");
-}
-
-static int refuse_without_memory(sd_bus_error *ret_error) {
-        return sd_bus_error_set(
-                ret_error, SD_BUS_ERROR_NO_MEMORY, "There is no memory to check the caller.");
+        r = credentials_submit(query->authority->bus, &query->uid_slot, on_uid, query, sender);
+        return r < 0 ? denial_not_identified(ret_error, r) : 0;
 }
 
 static int query_set_question(Query *query, const char *action, const char *const *details) {
@@ -481,19 +401,18 @@ static int authority_ask(Authority *authority, sd_bus_message *message, const ch
         CLEANUP(query_free_p) Query *query = NULL;
         int r;
 
-        r = check_has_sender(message, ret_error);
-        if (r < 0)
-                return r;
+        if (!sd_bus_message_get_sender(message))
+                return denial_no_sender(ret_error);
 
         /* Another message is handled now. A flood of them must not wait for an idle loop. */
         authority_free_queries(authority, QUERY_HANDLED);
 
         query = query_new(authority, message);
         if (!query)
-                return refuse_without_memory(ret_error);
+                return denial_no_memory(ret_error);
 
         if (action && query_set_question(query, action, details) < 0)
-                return refuse_without_memory(ret_error);
+                return denial_no_memory(ret_error);
 
         r = query_start(query, ret_error);
         if (r < 0)
@@ -514,8 +433,7 @@ static int query_answer(Query *query, sd_bus_error *ret_error) {
         if (sd_bus_error_is_set(&query->error))
                 return sd_bus_error_copy(ret_error, &query->error);
 
-        return sd_bus_error_set(
-                ret_error, SD_BUS_ERROR_ACCESS_DENIED, "The authorization is not finished.");
+        return denial_unfinished(ret_error);
 }
 
 int authority_check(Authority *authority, sd_bus_message *message, const char *action,
@@ -536,10 +454,7 @@ int authority_check(Authority *authority, sd_bus_message *message, const char *a
                         !details_equal((const char *const *)query->details, details)) {
                         query->state = QUERY_HANDLED;
                         query->granted = false;
-                        return sd_bus_error_setf(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
-                                "What %s is needed for changed while it was asked about: "
-                                "call again.",
-                                action);
+                        return denial_changed(ret_error, action);
                 }
                 return query_answer(query, ret_error);
         }
@@ -548,7 +463,7 @@ int authority_check(Authority *authority, sd_bus_message *message, const char *a
         if (sd_bus_error_is_set(&query->error))
                 return query_answer(query, ret_error);
         if (query_set_question(query, action, details) < 0)
-                return refuse_without_memory(ret_error);
+                return denial_no_memory(ret_error);
         if (query_ask(query) == 0)
                 return 0;
 
@@ -594,13 +509,12 @@ int authority_get_permissions(Authority *authority, sd_bus_message *message,
         assert(actions);
         assert(on_done);
 
-        r = check_has_sender(message, ret_error);
-        if (r < 0)
-                return r;
+        if (!sd_bus_message_get_sender(message))
+                return denial_no_sender(ret_error);
 
         query = query_new(authority, message);
         if (!query)
-                return refuse_without_memory(ret_error);
+                return denial_no_memory(ret_error);
 
         query->on_permissions = on_done;
         query->userdata = userdata;
