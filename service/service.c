@@ -3,13 +3,9 @@
 #include "service/service.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <systemd/sd-id128.h>
 #include <unistd.h>
 
 #include "backends/base/log.h"
@@ -30,9 +26,8 @@
 #include "service/lifecycle.h"
 #include "service/means/means.h"
 #include "service/privileges.h"
+#include "service/runtime-directory.h"
 #include "service/split/controller.h"
-
-#define PATH_SIZE (SETTINGS_DIRECTORY_MAX + 16)
 
 static const BackendStatus backend_status[] = {
         { "rtnetlink", "yes" }, /* without it there is no service */
@@ -40,7 +35,8 @@ static const BackendStatus backend_status[] = {
 
 /* In the order of their making. */
 typedef struct Service {
-        int directory_fd; /* holds the lock of the only instance with these files */
+        RuntimeDirectory files;
+        bool is_cleaning; /* what was saved is not wanted any more */
         Instance *instance;
         const char *other; /* another one that works on this network; NULL */
         sd_event *event;
@@ -52,9 +48,7 @@ typedef struct Service {
         SplitMeans *means;
         Engine *engine;
         SplitController *split;
-        char state_path[PATH_SIZE], permanent_path[PATH_SIZE], restored_path[PATH_SIZE];
-        char mechanism_path[PATH_SIZE];
-        char taken_path[PATH_SIZE];
+        char permanent_path[SETTINGS_DIRECTORY_MAX + 16];
         Authority *authority;
         PendingCalls *pending;
         Owners *owners;
@@ -67,7 +61,7 @@ typedef struct Service {
 
 #define SERVICE_INIT                                                                               \
         (Service) {                                                                                \
-                .directory_fd = -1                                                                 \
+                .files = RUNTIME_DIRECTORY_INIT                                                    \
         }
 
 static void service_clear(Service *service) {
@@ -89,27 +83,7 @@ static void service_clear(Service *service) {
         bus_close(service->bus);
         sd_event_unref(service->event);
         instance_free(service->instance);
-        fd_close(service->directory_fd);
-}
-
-/*
- * One instance at a time works on the kernel and the saved intent. One that
- * was started while the last one leaves waits here for its end.
- */
-static int take_directory(Service *service, const char *path, bool wait) {
-        CLEANUP_FD int fd = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-
-        if (fd < 0)
-                return -errno;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                if (errno != EWOULDBLOCK || !wait)
-                        return -errno;
-                log_info("Another instance still runs, waiting for its end");
-                if (flock(fd, LOCK_EX) < 0)
-                        return -errno;
-        }
-        service->directory_fd = TAKE_FD(fd);
-        return 0;
+        runtime_directory_clear(&service->files);
 }
 
 /* Beside another copy that works on the same network nothing is read, wanted or changed. */
@@ -124,34 +98,6 @@ static int take_network(Service *service) {
         if (service->other)
                 log_warning("%s works on this network: nothing is changed before it is gone",
                         service->other);
-        return 0;
-}
-
-/*
- * Unique names of clients mean nothing on another bus. Which one the saved
- * intent belongs to stands in the file `bus`. Return: 1 the same as last time;
- * 0 another, or not known; negative errno.
- */
-static int remember_bus(const Service *service) {
-        char known[SD_ID128_STRING_MAX] = "", now[SD_ID128_STRING_MAX];
-        CLEANUP_FD int fd = -1;
-        sd_id128_t id;
-        int r;
-
-        r = sd_bus_get_bus_id(service->bus, &id);
-        if (r < 0)
-                return r;
-        (void)sd_id128_to_string(id, now);
-
-        fd = openat(service->directory_fd, "bus", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-                return -errno;
-        if (read(fd, known, sizeof(known) - 1) < 0)
-                return -errno;
-        if (strcmp(known, now) == 0)
-                return 1;
-        if (ftruncate(fd, 0) < 0 || pwrite(fd, now, strlen(now), 0) != (ssize_t)strlen(now))
-                return -EIO;
         return 0;
 }
 
@@ -219,7 +165,7 @@ static void make_guard(Service *service) {
 /* What the last run left wanted of split tunnelling. Unreadable: the engine says so. */
 static int find_wishes(const Service *service, SplitMeansConfig *config) {
         CLEANUP(intent_clear) Intent saved = INTENT_INIT;
-        int r = service->state_path[0] ? state_file_read(service->state_path, &saved) : 0;
+        int r = service->is_cleaning ? 0 : state_file_read(service->files.state, &saved);
 
         if (r == -ENOMEM)
                 return r;
@@ -229,12 +175,9 @@ static int find_wishes(const Service *service, SplitMeansConfig *config) {
 }
 
 /* Settings that make the kernel heed the marks of what comes in. */
-static int add_sysctls(Service *service, const Settings *settings) {
-        char path[PATH_SIZE];
-        int r;
+static int add_sysctls(Service *service) {
+        int r = sysctl_backend_new(service->files.sysctl, &service->sysctls);
 
-        (void)snprintf(path, sizeof(path), "%s/sysctl", settings->directory);
-        r = sysctl_backend_new(path, &service->sysctls);
         return r < 0 ? r : engine_add_backend(service->engine, service->sysctls);
 }
 
@@ -257,7 +200,7 @@ static int make_means(Service *service) {
         config->event = service->event;
         config->nftables = service->nftables;
         config->blocked = service->other;
-        config->memory_path = service->mechanism_path[0] ? service->mechanism_path : NULL;
+        config->memory_path = service->is_cleaning ? NULL : service->files.mechanism;
         r = find_wishes(service, config);
         if (r < 0)
                 return r;
@@ -287,10 +230,10 @@ static void configure_means(Service *service, const Settings *settings) {
 }
 
 /* Kernel side: backends and the engine, not started yet. */
-static int build_engine(Service *service, const Settings *settings, const char *state_path) {
+static int build_engine(Service *service, const Settings *settings) {
         EngineConfig config = { .ours = settings->ours,
                 .fixed = settings->fixed,
-                .state_path = service->other ? NULL : state_path,
+                .state_path = service->other || service->is_cleaning ? NULL : service->files.state,
                 .sysctls = service->other ? 0 : find_sysctls(),
                 .counts = settings->firewall_debug };
         int r;
@@ -313,7 +256,7 @@ static int build_engine(Service *service, const Settings *settings, const char *
                 r = engine_add_backend(service->engine, service->rtnetlink);
         if (r >= 0 && service->nftables)
                 r = engine_add_backend(service->engine, service->nftables);
-        return r < 0 || service->other ? r : add_sysctls(service, settings);
+        return r < 0 || service->other ? r : add_sysctls(service);
 }
 
 static bool on_groups_failed(const Fault *fault, void *userdata) {
@@ -334,19 +277,17 @@ static int build_split(Service *service, const Settings *settings) {
                 .on_failed = on_groups_failed,
                 .userdata = service,
                 .has_filter = service->nftables != NULL,
-                .state_path = service->state_path,
-                .taken_path = service->taken_path,
-                .restored_path = service->restored_path,
+                .state_path = service->files.state,
+                .taken_path = service->files.taken,
+                .restored_path = service->files.restored,
         };
         int r;
 
         if (settings->state_directory[0] && !service->other) {
-                (void)snprintf(
-                        service->permanent_path, PATH_SIZE, "%s/split", settings->state_directory);
+                (void)snprintf(service->permanent_path, sizeof(service->permanent_path), "%s/split",
+                        settings->state_directory);
                 config.permanent_path = service->permanent_path;
         }
-        (void)snprintf(service->taken_path, PATH_SIZE, "%s/taken", settings->directory);
-        (void)snprintf(service->restored_path, PATH_SIZE, "%s/restored", settings->directory);
 
         r = split_controller_new(&config, &service->split);
         if (r < 0)
@@ -419,7 +360,7 @@ static int build_bus_face(Service *service, const Settings *settings) {
                 .engine = service->engine,
                 .owners = service->owners,
                 .idle_timeout_usec = settings->idle_timeout_usec,
-                .waits = service->other && access(service->state_path, F_OK) == 0,
+                .waits = service->other && access(service->files.state, F_OK) == 0,
                 .has_calls = has_calls,
                 .userdata = service,
         };
@@ -442,7 +383,7 @@ static int resume(Service *service) {
         r = split_controller_start(service->split);
         if (r < 0)
                 return r;
-        r = remember_bus(service);
+        r = runtime_directory_remember_bus(&service->files, service->bus);
         if (r < 0)
                 return r;
         if (r == 0)
@@ -481,7 +422,7 @@ static int build(Service *service, const Settings *settings) {
         r = privileges_drop(SERVICE_USER, settings->directory);
         if (r < 0)
                 return r;
-        r = take_directory(service, settings->directory, /* wait= */ true);
+        r = runtime_directory_take(&service->files, settings->directory, /* wait= */ true);
         if (r < 0) {
                 log_error("Cannot lock %s: %s", settings->directory, strerror(-r));
                 return r;
@@ -498,9 +439,7 @@ static int build(Service *service, const Settings *settings) {
                 return r;
         }
 
-        (void)snprintf(service->state_path, PATH_SIZE, "%s/state", settings->directory);
-        (void)snprintf(service->mechanism_path, PATH_SIZE, "%s/mechanism", settings->directory);
-        r = build_engine(service, settings, service->state_path);
+        r = build_engine(service, settings);
         if (r >= 0)
                 r = build_split(service, settings);
         if (r < 0)
@@ -540,11 +479,12 @@ static void on_cleaned_up(int result, const Refusal *why, void *userdata) {
 static int clean_kernel(Service *service, const Settings *settings) {
         int r;
 
+        service->is_cleaning = true;
         configure_means(service, settings);
         service->means_config.net_cls_directory = ""; /* nothing is mounted for this */
         r = sd_event_default(&service->event);
         if (r >= 0)
-                r = build_engine(service, settings, /* state_path= */ NULL);
+                r = build_engine(service, settings);
         if (r >= 0)
                 r = engine_start(service->engine);
         if (r >= 0) {
@@ -556,17 +496,6 @@ static int clean_kernel(Service *service, const Settings *settings) {
         return r < 0 ? r : sd_event_loop(service->event);
 }
 
-static int remove_files(const Service *service, const char *directory) {
-        static const char *const names[] = { "state", "bus", "restored", "sysctl", "mechanism",
-                "taken" };
-
-        for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
-                if (unlinkat(service->directory_fd, names[i], 0) < 0 && errno != ENOENT)
-                        return -errno;
-        (void)rmdir(directory); /* systemd's, or not empty: then it stays */
-        return 0;
-}
-
 int service_clean_up(const Settings *settings) {
         CLEANUP(service_clear) Service service = SERVICE_INIT;
         int r;
@@ -576,7 +505,7 @@ int service_clean_up(const Settings *settings) {
                 return EXIT_FAILURE;
         }
 
-        r = take_directory(&service, settings->directory, /* wait= */ false);
+        r = runtime_directory_take(&service.files, settings->directory, /* wait= */ false);
         if (r == -EWOULDBLOCK) {
                 log_error("The service runs: stop it first");
                 return EXIT_FAILURE;
@@ -592,8 +521,8 @@ int service_clean_up(const Settings *settings) {
                 return EXIT_FAILURE;
         }
         r = clean_kernel(&service, settings);
-        if (r == 0 && service.directory_fd >= 0)
-                r = remove_files(&service, settings->directory);
+        if (r == 0 && service.files.fd >= 0)
+                r = runtime_directory_remove(&service.files);
         if (r < 0)
                 log_error("Cannot clean up: %s", strerror(-r));
         return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
