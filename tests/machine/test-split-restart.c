@@ -271,6 +271,7 @@ static void test_clean_up(Machine *machine) {
         check_ways(&f, 'O', 'O');
         g_assert_cmpint(access(PINS, F_OK), ==, -1);
         g_assert_cmpint(access(f.group, F_OK), ==, -1);
+        g_assert_cmpint(access("/run/talpid/taken", F_OK), ==, -1);
         if (f.s.mechanism == SPLIT_BPF)
                 g_assert_cmpint(count_programs(UNIT_GROUP), ==, 0);
         g_variant_unref(client_call_ok(f.s.client, "SetTunnel", "('wg0', " CLIENT_NO_OPTIONS ")"));
