@@ -61,9 +61,9 @@ int hints_new(sd_bus *bus, sd_event *event, Engine *engine, Hints **ret) {
         hints->engine = engine;
         hints->book = LINK_HINTS_BOOK_INIT;
 
-        r = nm_watch_new(bus, event, on_network_manager, hints, &hints->network_manager);
+        r = nm_watch_new(bus, on_network_manager, hints, &hints->network_manager);
         if (r >= 0)
-                r = resolved_watch_new(bus, event, on_resolved, hints, &hints->resolved);
+                r = resolved_watch_new(bus, on_resolved, hints, &hints->resolved);
         if (r >= 0)
                 r = sleep_watch_new(
                         bus, event, SLEEP_WATCH_BOUND_USEC, on_sleep, hints, &hints->sleep);

@@ -12,6 +12,9 @@
 #define BUS_NAME_BYTES 256 /* D-Bus specification: at most 255 characters */
 #define MATCH_MAX 512
 
+/* Below the bus itself, so that a burst of messages is told as one. */
+#define TURN_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
+
 #define MATCH_OWNER                                                                                \
         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"                \
         "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'"
@@ -25,6 +28,7 @@ typedef struct Match {
 
 struct DbusPeer {
         DbusPeerConfig config;
+        sd_event_source *turn;
         sd_bus_slot *owner_slot;
         sd_bus_slot *asking; /* not answered yet */
         Match *matches;
@@ -168,6 +172,27 @@ int dbus_peer_add_match(DbusPeer *peer, const char *match_text,
                 peer->config.bus, &match->slot, match_text, on_signal, on_match_installed, match);
 }
 
+static int on_turn(sd_event_source *source, void *userdata) {
+        const DbusPeer *peer = userdata;
+
+        peer->config.on_turn(peer->config.userdata);
+        return 0;
+}
+
+void dbus_peer_mark_changed(DbusPeer *peer) {
+        (void)sd_event_source_set_enabled(peer->turn, SD_EVENT_ONESHOT);
+}
+
+static int add_turn(DbusPeer *peer) {
+        int r = sd_event_add_defer(sd_bus_get_event(peer->config.bus), &peer->turn, on_turn, peer);
+
+        if (r >= 0)
+                r = sd_event_source_set_enabled(peer->turn, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_priority(peer->turn, TURN_PRIORITY);
+        return r;
+}
+
 int dbus_peer_new(const DbusPeerConfig *config, DbusPeer **ret) {
         CLEANUP(dbus_peer_free_p) DbusPeer *peer = calloc(1, sizeof(*peer));
         char match[MATCH_MAX];
@@ -176,6 +201,9 @@ int dbus_peer_new(const DbusPeerConfig *config, DbusPeer **ret) {
         if (!peer)
                 return -ENOMEM;
         peer->config = *config;
+        r = config->on_turn ? add_turn(peer) : 0;
+        if (r < 0)
+                return r;
         r = snprintf(match, sizeof(match), MATCH_OWNER, config->name);
         if (r < 0 || (size_t)r >= sizeof(match))
                 return -ENAMETOOLONG;
@@ -191,6 +219,7 @@ DbusPeer *dbus_peer_free(DbusPeer *peer) {
         if (!peer)
                 return NULL;
 
+        sd_event_source_disable_unref(peer->turn);
         sd_bus_slot_unref(peer->asking);
         sd_bus_slot_unref(peer->owner_slot);
         while (peer->matches) {

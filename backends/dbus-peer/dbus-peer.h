@@ -33,6 +33,9 @@ typedef struct DbusPeerConfig {
         int (*on_answer)(sd_bus_message *reply, void *userdata);
         /* It is gone, or another: nothing is known. */
         void (*on_gone)(void *userdata);
+        /* After dbus_peer_mark_changed(), when all that waits on the bus was read. NULL: nothing is
+         * marked. */
+        void (*on_turn)(void *userdata);
         void *userdata;
 } DbusPeerConfig;
 
@@ -53,6 +56,9 @@ int dbus_peer_add_match(DbusPeer *peer, const char *match,
  * it is asked again then when the peer speaks.
  */
 int dbus_peer_ask(DbusPeer *peer);
+
+/* What is known is another: a burst of messages is told as one, by on_turn. */
+void dbus_peer_mark_changed(DbusPeer *peer);
 
 /* Whether it is there and has told what it knows. */
 bool dbus_peer_is_ready(const DbusPeer *peer);

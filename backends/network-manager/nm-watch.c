@@ -14,9 +14,6 @@
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define MATCH_MAX 512
 
-/* Below the bus itself, so that a burst of messages is told as one. */
-#define TURN_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
-
 /* Only of interfaces that we read: access points change all the time. */
 #define MATCH_CHANGED                                                                              \
         "type='signal',sender='" NM_NAME "',path_namespace='" NM_PATH "',"                         \
@@ -30,20 +27,15 @@ struct NmWatch {
         DbusPeer *peer;
         LinkHintsListener on_hints;
         void *userdata;
-        sd_event_source *turn;
         NmState state;
         Array told; /* of LinkHints, sorted */
 };
-
-static void mark_changed(NmWatch *watch) {
-        (void)sd_event_source_set_enabled(watch->turn, SD_EVENT_ONESHOT);
-}
 
 static void on_gone(void *userdata) {
         NmWatch *watch = userdata;
 
         nm_state_clear(&watch->state);
-        mark_changed(watch);
+        dbus_peer_mark_changed(watch->peer);
 }
 
 static int on_objects(sd_bus_message *reply, void *userdata) {
@@ -51,7 +43,7 @@ static int on_objects(sd_bus_message *reply, void *userdata) {
         NmReader reader = nm_state_reader(&watch->state);
 
         nm_state_clear(&watch->state);
-        mark_changed(watch);
+        dbus_peer_mark_changed(watch->peer);
         return nm_read_objects(reply, &reader);
 }
 
@@ -62,7 +54,7 @@ static void heed(NmWatch *watch, sd_bus_message *signal, int r) {
                         strerror(-r));
         if (nm_state_take_stranger(&watch->state))
                 (void)dbus_peer_ask(watch->peer);
-        mark_changed(watch);
+        dbus_peer_mark_changed(watch->peer);
 }
 
 static void on_changed(sd_bus_message *signal, void *userdata) {
@@ -88,7 +80,7 @@ static void on_object(sd_bus_message *signal, void *userdata) {
         heed(watch, signal, r);
 }
 
-static int on_turn(sd_event_source *source, void *userdata) {
+static void on_turn(void *userdata) {
         NmWatch *watch = userdata;
         Array hints = ARRAY_INIT(LinkHints), told = watch->told;
         int r;
@@ -97,12 +89,11 @@ static int on_turn(sd_event_source *source, void *userdata) {
         if (r < 0) {
                 array_clear(&hints);
                 log_error("Cannot keep what NetworkManager says of links: %s", strerror(-r));
-                return 0;
+                return;
         }
         watch->told = hints;
         link_hints_tell(&told, &watch->told, watch->on_hints, watch->userdata);
         array_clear(&told);
-        return 0;
 }
 
 static int add_matches(DbusPeer *peer) {
@@ -122,8 +113,7 @@ static int add_matches(DbusPeer *peer) {
         return r;
 }
 
-int nm_watch_new(
-        sd_bus *bus, sd_event *event, LinkHintsListener on_hints, void *userdata, NmWatch **ret) {
+int nm_watch_new(sd_bus *bus, LinkHintsListener on_hints, void *userdata, NmWatch **ret) {
         CLEANUP(nm_watch_free_p) NmWatch *watch = calloc(1, sizeof(*watch));
         const DbusPeerConfig config = {
                 .bus = bus,
@@ -135,6 +125,7 @@ int nm_watch_new(
                 .types = "",
                 .on_answer = on_objects,
                 .on_gone = on_gone,
+                .on_turn = on_turn,
                 .userdata = watch,
         };
         int r;
@@ -146,13 +137,7 @@ int nm_watch_new(
         watch->told = ARRAY_INIT(LinkHints);
         nm_state_init(&watch->state);
 
-        r = sd_event_add_defer(event, &watch->turn, on_turn, watch);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(watch->turn, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_source_set_priority(watch->turn, TURN_PRIORITY);
-        if (r >= 0)
-                r = dbus_peer_new(&config, &watch->peer);
+        r = dbus_peer_new(&config, &watch->peer);
         if (r >= 0)
                 r = add_matches(watch->peer);
         if (r >= 0)
@@ -168,7 +153,6 @@ NmWatch *nm_watch_free(NmWatch *watch) {
                 return NULL;
 
         dbus_peer_free(watch->peer);
-        sd_event_source_unref(watch->turn);
         nm_state_clear(&watch->state);
         array_clear(&watch->told);
         free(watch);
@@ -177,5 +161,5 @@ NmWatch *nm_watch_free(NmWatch *watch) {
 
 void nm_watch_refresh(NmWatch *watch) {
         if (dbus_peer_is_ready(watch->peer))
-                mark_changed(watch);
+                dbus_peer_mark_changed(watch->peer);
 }

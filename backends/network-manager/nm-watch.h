@@ -11,7 +11,6 @@
  */
 
 #include <systemd/sd-bus.h>
-#include <systemd/sd-event.h>
 
 #include "backends/base/cleanup.h"
 #include "backends/facts/link-hints.h"
@@ -20,14 +19,13 @@ typedef struct NmWatch NmWatch;
 
 /**
  * nm_watch_new() - begin to watch
- * @bus:        a bus connection attached to @event; both are borrowed and
- *              outlive the watch. After the connection is lost make a new one.
+ * @bus:        a bus connection attached to an event loop; borrowed, and outlives
+ *              the watch. After the connection is lost make a new one.
  * @on_hints:   must not free the watch
  *
  * Return: 0; -ENOMEM; what sd-bus gave.
  */
-int nm_watch_new(
-        sd_bus *bus, sd_event *event, LinkHintsListener on_hints, void *userdata, NmWatch **ret);
+int nm_watch_new(sd_bus *bus, LinkHintsListener on_hints, void *userdata, NmWatch **ret);
 
 /* Tells nobody. */
 NmWatch *nm_watch_free(NmWatch *watch);

@@ -13,9 +13,6 @@
 
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
-/* Below the bus itself, so that a burst of messages is told as one. */
-#define TURN_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
-
 #define MATCH_CHANGED                                                                              \
         "type='signal',sender='" RESOLVED_NAME "',path='" RESOLVED_PATH "',"                       \
         "interface='" PROPERTIES "',member='PropertiesChanged',arg0='" RESOLVED_MANAGER "'"
@@ -24,26 +21,21 @@ struct ResolvedWatch {
         DbusPeer *peer;
         LinkHintsListener on_hints;
         void *userdata;
-        sd_event_source *turn;
         Array known; /* of LinkHints, sorted */
         Array told;
 };
-
-static void mark_changed(ResolvedWatch *watch) {
-        (void)sd_event_source_set_enabled(watch->turn, SD_EVENT_ONESHOT);
-}
 
 static void on_gone(void *userdata) {
         ResolvedWatch *watch = userdata;
 
         array_clear(&watch->known);
-        mark_changed(watch);
+        dbus_peer_mark_changed(watch->peer);
 }
 
 static int on_servers(sd_bus_message *reply, void *userdata) {
         ResolvedWatch *watch = userdata;
 
-        mark_changed(watch);
+        dbus_peer_mark_changed(watch->peer);
         return resolved_read_reply(reply, &watch->known);
 }
 
@@ -56,10 +48,10 @@ static void on_changed(sd_bus_message *signal, void *userdata) {
         else if (r == RESOLVED_INVALIDATED)
                 (void)dbus_peer_ask(watch->peer);
         else if (r == RESOLVED_CHANGED)
-                mark_changed(watch);
+                dbus_peer_mark_changed(watch->peer);
 }
 
-static int on_turn(sd_event_source *source, void *userdata) {
+static void on_turn(void *userdata) {
         ResolvedWatch *watch = userdata;
         Array before = ARRAY_INIT(LinkHints);
         int r;
@@ -72,11 +64,10 @@ static int on_turn(sd_event_source *source, void *userdata) {
         else
                 log_error("Cannot keep what systemd-resolved says of links: %s", strerror(-r));
         array_clear(&before);
-        return 0;
 }
 
-int resolved_watch_new(sd_bus *bus, sd_event *event, LinkHintsListener on_hints, void *userdata,
-        ResolvedWatch **ret) {
+int resolved_watch_new(
+        sd_bus *bus, LinkHintsListener on_hints, void *userdata, ResolvedWatch **ret) {
         CLEANUP(resolved_watch_free_p) ResolvedWatch *watch = calloc(1, sizeof(*watch));
         const DbusPeerConfig config = {
                 .bus = bus,
@@ -89,6 +80,7 @@ int resolved_watch_new(sd_bus *bus, sd_event *event, LinkHintsListener on_hints,
                 .arguments = { RESOLVED_MANAGER, RESOLVED_DNS },
                 .on_answer = on_servers,
                 .on_gone = on_gone,
+                .on_turn = on_turn,
                 .userdata = watch,
         };
         int r;
@@ -100,13 +92,7 @@ int resolved_watch_new(sd_bus *bus, sd_event *event, LinkHintsListener on_hints,
         watch->known = ARRAY_INIT(LinkHints);
         watch->told = ARRAY_INIT(LinkHints);
 
-        r = sd_event_add_defer(event, &watch->turn, on_turn, watch);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(watch->turn, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_source_set_priority(watch->turn, TURN_PRIORITY);
-        if (r >= 0)
-                r = dbus_peer_new(&config, &watch->peer);
+        r = dbus_peer_new(&config, &watch->peer);
         if (r >= 0)
                 r = dbus_peer_add_match(watch->peer, MATCH_CHANGED, on_changed);
         if (r >= 0)
@@ -122,7 +108,6 @@ ResolvedWatch *resolved_watch_free(ResolvedWatch *watch) {
                 return NULL;
 
         dbus_peer_free(watch->peer);
-        sd_event_source_unref(watch->turn);
         array_clear(&watch->known);
         array_clear(&watch->told);
         free(watch);

@@ -10,7 +10,6 @@
  */
 
 #include <systemd/sd-bus.h>
-#include <systemd/sd-event.h>
 
 #include "backends/base/cleanup.h"
 #include "backends/facts/link-hints.h"
@@ -19,14 +18,14 @@ typedef struct ResolvedWatch ResolvedWatch;
 
 /**
  * resolved_watch_new() - begin to watch
- * @bus:        a bus connection attached to @event; both are borrowed and
- *              outlive the watch. After the connection is lost make a new one.
+ * @bus:        a bus connection attached to an event loop; borrowed, and outlives
+ *              the watch. After the connection is lost make a new one.
  * @on_hints:   must not free the watch
  *
  * Return: 0; -ENOMEM; what sd-bus gave.
  */
-int resolved_watch_new(sd_bus *bus, sd_event *event, LinkHintsListener on_hints, void *userdata,
-        ResolvedWatch **ret);
+int resolved_watch_new(
+        sd_bus *bus, LinkHintsListener on_hints, void *userdata, ResolvedWatch **ret);
 
 /* Tells nobody. */
 ResolvedWatch *resolved_watch_free(ResolvedWatch *watch);

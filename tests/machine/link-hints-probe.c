@@ -87,9 +87,9 @@ static int run(Probe *probe, sd_event *event, sd_bus *bus) {
 
         r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
-                r = nm_watch_new(bus, event, on_nm, probe, &probe->nm);
+                r = nm_watch_new(bus, on_nm, probe, &probe->nm);
         if (r >= 0)
-                r = resolved_watch_new(bus, event, on_resolved, probe, &probe->resolved);
+                r = resolved_watch_new(bus, on_resolved, probe, &probe->resolved);
         if (r >= 0)
                 r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_input, probe);
         /* Asked last: it waits for the bus, which the watchers must not have done. */
