@@ -37,7 +37,7 @@ typedef struct CgroupBpf {
         uint32_t link_flags;
         Pins pins;
         ProgramMaps maps;
-        Array sets;   /* of ProgramSet *, each with a group at least */
+        Array sets;   /* see program_sets_acquire() */
         Array groups; /* of Group, sorted by id */
         Array gone;   /* of FactChange, not reported yet */
         FactSet resolvers;
@@ -55,52 +55,21 @@ static Group *find_group(CgroupBpf *bpf, uint64_t id, size_t *ret_index) {
         return array_search(&bpf->groups, &key, compare_groups, ret_index);
 }
 
-static void release_set(CgroupBpf *bpf, ProgramSet *set) {
-        if (!set)
-                return;
-        assert(set->n_groups > 0);
-        if (--set->n_groups > 0)
-                return;
-        for (size_t i = 0; i < bpf->sets.n; i++)
-                if (*(ProgramSet **)array_at(&bpf->sets, i) == set) {
-                        array_remove(&bpf->sets, i);
-                        break;
-                }
-        (void)program_set_free(set);
-}
-
 /* *ret counts one group more. */
 static int acquire_set(CgroupBpf *bpf, const MarkedGroup *group, ProgramSet **ret, Fault *fault) {
         bool only_unmarked = !(bpf->link_flags & LINK_PREORDER);
-        CLEANUP(program_set_free_p) ProgramSet *loaded = NULL;
-        ProgramSet **set;
-        int r;
+        int r = program_maps_open(&bpf->maps, &bpf->pins, fault);
 
-        ARRAY_FOREACH(set, &bpf->sets) {
-                if (program_set_fits(*set, group)) {
-                        (*set)->n_groups++;
-                        *ret = *set;
-                        return 0;
-                }
-        }
-        r = program_maps_open(&bpf->maps, &bpf->pins, fault);
-        if (r < 0)
-                return r;
-        r = program_set_load(group, only_unmarked, &bpf->maps, &loaded, fault);
-        if (r < 0)
-                return r;
-        if (!array_append(&bpf->sets, &loaded))
-                return bpf_fault(fault, -ENOMEM, "cannot load BPF programs");
-        loaded->n_groups = 1;
-        *ret = TAKE(loaded);
-        return 0;
+        return r < 0 ? r
+                     : program_sets_acquire(
+                               &bpf->sets, group, only_unmarked, &bpf->maps, ret, fault);
 }
 
 static void forget_group(CgroupBpf *bpf, size_t index) {
         ProgramSet *set = ((Group *)array_at(&bpf->groups, index))->set;
 
         array_remove(&bpf->groups, index);
-        release_set(bpf, set);
+        program_sets_release(&bpf->sets, set);
 }
 
 static int open_group(CgroupBpf *bpf, uint64_t id, Fault *fault) {
@@ -166,14 +135,14 @@ static int put_group(CgroupBpf *bpf, const MarkedGroup *value, Fault *fault) {
         old = group ? group->set : NULL;
         r = attachment_put(&attachment, directory, set, old, fault);
         if (r < 0) {
-                release_set(bpf, set);
+                program_sets_release(&bpf->sets, set);
                 return r;
         }
         if (group)
                 *group = (Group){ *value, set };
         else
                 (void)array_insert(&bpf->groups, index, &(Group){ *value, set }); /* reserved */
-        release_set(bpf, old);
+        program_sets_release(&bpf->sets, old);
         return 0;
 }
 
@@ -468,18 +437,15 @@ static void leave_directory(const Pins *pins, const char *path) {
 
 Backend *cgroup_bpf_free(Backend *backend) {
         CgroupBpf *bpf = (CgroupBpf *)backend;
-        ProgramSet **set;
 
         if (!backend)
                 return NULL;
         (void)sd_event_source_disable_unref(bpf->deferred);
-        ARRAY_FOREACH(set, &bpf->sets)
-                (void)program_set_free(*set);
+        program_sets_clear(&bpf->sets);
         newcomers_clear(&bpf->newcomers);
         program_maps_close(&bpf->maps);
         leave_directory(&bpf->pins, bpf->directory);
         pins_close(&bpf->pins);
-        array_clear(&bpf->sets);
         array_clear(&bpf->groups);
         array_clear(&bpf->gone);
         fact_set_clear(&bpf->resolvers);

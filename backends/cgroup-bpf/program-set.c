@@ -2,6 +2,7 @@
 
 #include "backends/cgroup-bpf/program-set.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -231,4 +232,49 @@ ProgramSet *program_set_free(ProgramSet *set) {
 bool program_set_fits(const ProgramSet *set, const MarkedGroup *group) {
         return set->mark == group->mark && set->mask == group->mask &&
                set->resolves == group->resolves && set->confined == group->confined;
+}
+
+int program_sets_acquire(Array *sets, const MarkedGroup *group, bool only_unmarked,
+        const ProgramMaps *maps, ProgramSet **ret, Fault *fault) {
+        CLEANUP(program_set_free_p) ProgramSet *loaded = NULL;
+        ProgramSet **set;
+        int r;
+
+        ARRAY_FOREACH(set, sets) {
+                if (program_set_fits(*set, group)) {
+                        (*set)->n_groups++;
+                        *ret = *set;
+                        return 0;
+                }
+        }
+        r = program_set_load(group, only_unmarked, maps, &loaded, fault);
+        if (r < 0)
+                return r;
+        if (!array_append(sets, &loaded))
+                return bpf_fault(fault, -ENOMEM, "cannot load BPF programs");
+        loaded->n_groups = 1;
+        *ret = TAKE(loaded);
+        return 0;
+}
+
+void program_sets_release(Array *sets, ProgramSet *set) {
+        if (!set)
+                return;
+        assert(set->n_groups > 0);
+        if (--set->n_groups > 0)
+                return;
+        for (size_t i = 0; i < sets->n; i++)
+                if (*(ProgramSet **)array_at(sets, i) == set) {
+                        array_remove(sets, i);
+                        break;
+                }
+        (void)program_set_free(set);
+}
+
+void program_sets_clear(Array *sets) {
+        ProgramSet **set;
+
+        ARRAY_FOREACH(set, sets)
+                (void)program_set_free(*set);
+        array_clear(sets);
 }

@@ -8,6 +8,7 @@
  * is attached stays.
  */
 
+#include "backends/base/array.h"
 #include "backends/base/cleanup.h"
 #include "backends/cgroup-bpf/pins.h"
 #include "backends/facts/group.h"
@@ -32,7 +33,7 @@ typedef struct ProgramSet {
         uint32_t mark;
         uint32_t mask;
         bool resolves, confined;
-        unsigned n_groups;           /* of the caller, who frees the set with its last group */
+        unsigned n_groups;           /* that have it, of program_sets_acquire() */
         int programs[_BPF_HOOK_MAX]; /* -1: none at this hook */
 } ProgramSet;
 
@@ -76,3 +77,15 @@ ProgramSet *program_set_free(ProgramSet *set);
 DEFINE_CLEANUP(ProgramSet *, program_set_free);
 
 bool program_set_fits(const ProgramSet *set, const MarkedGroup *group);
+
+/*
+ * Of those in @sets, an array of ProgramSet *, the one that fits, or a new one:
+ * for one group more. @maps are open. Return: 0, *ret is to be released; negative
+ * errno, @fault filled.
+ */
+int program_sets_acquire(Array *sets, const MarkedGroup *group, bool only_unmarked,
+        const ProgramMaps *maps, ProgramSet **ret, Fault *fault);
+
+/* For one group less; the last one frees it. NULL is fine. */
+void program_sets_release(Array *sets, ProgramSet *set);
+void program_sets_clear(Array *sets);
