@@ -135,19 +135,6 @@ void cgroup2_set_sink(Cgroup2 *cgroup2, const Cgroup2Sink *sink) {
         cgroup2->sink = *sink;
 }
 
-int cgroup2_look_up(Cgroup2 *cgroup2, const char *path, uint64_t *ret_id, uint32_t *ret_level) {
-        CLEANUP_FD int group = cgroup_tree_open(cgroup2->root, path);
-        int r;
-
-        if (group < 0)
-                return group;
-        r = cgroup_tree_id(group, ret_id);
-        if (r < 0)
-                return r;
-        *ret_level = cgroup_path_level(path);
-        return 0;
-}
-
 int cgroup2_open_group(uint64_t id, void *userdata) {
         Cgroup2 *cgroup2 = userdata;
         const char *path = id ? group_watch_find_id(cgroup2->watch, id) : NULL;

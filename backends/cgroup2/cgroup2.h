@@ -82,9 +82,6 @@ void cgroup2_set_owner(Cgroup2 *cgroup2, uid_t owner);
 
 void cgroup2_set_sink(Cgroup2 *cgroup2, const Cgroup2Sink *sink);
 
-/* Return: 0; -ENOENT no such group; -EINVAL, -ENAMETOOLONG, -E2BIG the path; negative errno. */
-int cgroup2_look_up(Cgroup2 *cgroup2, const char *path, uint64_t *ret_id, uint32_t *ret_level);
-
 /*
  * Opens a group of ours or a followed one, fit for BPF_PROG_ATTACH. The second
  * argument is a Cgroup2. Return: a descriptor of the caller's; -ENOENT we know

@@ -260,18 +260,3 @@ int proc_read_executable(int directory, char ret[static PATH_MAX], bool *ret_del
         *ret_deleted = is_deleted;
         return 0;
 }
-
-int proc_read_namespace(int directory, ProcNamespace kind, uint64_t *ret) {
-        static const char *const names[_PROC_NAMESPACE_MAX] = {
-                [PROC_NAMESPACE_MOUNT] = "ns/mnt",
-                [PROC_NAMESPACE_PID] = "ns/pid",
-                [PROC_NAMESPACE_NET] = "ns/net",
-                [PROC_NAMESPACE_CGROUP] = "ns/cgroup",
-        };
-        struct stat st;
-
-        if (fstatat(directory, names[kind], &st, 0) < 0)
-                return -errno;
-        *ret = st.st_ino;
-        return 0;
-}

@@ -36,14 +36,6 @@ typedef struct ProcUids {
         uid_t real, effective, saved, fs;
 } ProcUids;
 
-typedef enum ProcNamespace {
-        PROC_NAMESPACE_MOUNT,
-        PROC_NAMESPACE_PID,
-        PROC_NAMESPACE_NET,
-        PROC_NAMESPACE_CGROUP,
-        _PROC_NAMESPACE_MAX,
-} ProcNamespace;
-
 int proc_parse_stat(const char *text, ProcStat *ret);
 int proc_parse_uids(const char *status, ProcUids *ret);
 
@@ -79,6 +71,3 @@ int proc_read_cgroup(int directory, const char *controller, char ret[static PROC
  * Return: 0; -ENOENT a kernel thread or zombie; -EACCES; negative errno.
  */
 int proc_read_executable(int directory, char ret[static PATH_MAX], bool *ret_deleted);
-
-/* The namespace's number; needs CAP_SYS_PTRACE for other users'. Return: 0; negative errno. */
-int proc_read_namespace(int directory, ProcNamespace kind, uint64_t *ret);

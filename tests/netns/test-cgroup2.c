@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+/* Processes, moved into groups of ours and back. */
+
 #include "backends/cgroup2/cgroup2.h"
 
 #include <errno.h>
@@ -38,15 +40,6 @@ static void assert_in(pid_t pid, const char *path) {
 
 static char *ours(const char *unit) {
         return g_build_filename(unit, CGROUP_PATH_EXCLUDED, NULL);
-}
-
-static unsigned n_groups(Fixture *fixture) {
-        Cgroup2Group group;
-        unsigned n = 0;
-
-        while (cgroup2_group_at(fixture->cgroup2, n, &group) > 0)
-                n++;
-        return n;
 }
 
 static void test_moves_below_the_own_group(Fixture *fixture) {
@@ -183,7 +176,7 @@ static void test_takes_back_and_removes_the_empty_group(Fixture *fixture) {
         g_assert_cmpint(take_back(fixture, pid, NULL), ==, 0);
         fixture_wait(fixture, no_group_left, own);
         g_assert_cmpuint(fixture->last_gone_id, ==, id);
-        g_assert_cmpuint(n_groups(fixture), ==, 0);
+        g_assert_cmpuint(fixture_n_groups(fixture), ==, 0);
         g_assert_cmpuint(fixture->n_appeared, ==, 0);
 
         /* And again: another group with another number. */
@@ -228,174 +221,6 @@ static void test_finds_members_of_groups_below_ours(Fixture *fixture) {
         g_assert_cmpint(*(pid_t *)array_at(&pids, 0), ==, pid);
         g_assert_cmpint(take_back(fixture, pid, NULL), ==, 1);
         assert_in(pid, unit);
-}
-
-static bool has_appeared(Fixture *fixture, const void *userdata) {
-        return fixture->n_appeared >= GPOINTER_TO_UINT(userdata);
-}
-
-static bool is_gone(Fixture *fixture, const void *userdata) {
-        return fixture->n_gone >= GPOINTER_TO_UINT(userdata);
-}
-
-static void test_follows_a_path_through_its_return(Fixture *fixture) {
-        g_autofree char *unit = fixture_group(fixture, "a.slice/b.scope");
-        g_autofree char *slice = fixture_group(fixture, "a.slice");
-        Cgroup2Group group;
-        uint64_t first, id;
-        uint32_t level;
-
-        g_assert_cmpint(cgroup2_follow(fixture->cgroup2, unit, &group), ==, 1);
-        g_assert_cmpint(cgroup2_follow(fixture->cgroup2, unit, &group), ==, -EEXIST);
-        first = group.id;
-        g_assert_cmpuint(first, ==, fixture_group_id(fixture, unit));
-        g_assert_cmpuint(group.level, ==, 3);
-        g_assert_cmpint(cgroup2_look_up(fixture->cgroup2, unit, &id, &level), ==, 0);
-        g_assert_cmpuint(id, ==, first);
-        g_assert_cmpuint(level, ==, 3);
-
-        fixture_remove_group(fixture, unit);
-        fixture_wait(fixture, is_gone, GUINT_TO_POINTER(1));
-        g_assert_cmpuint(fixture->last_gone_id, ==, first);
-        g_assert_cmpint(cgroup2_open_group(first, fixture->cgroup2), ==, -ENOENT);
-
-        g_free(fixture_group(fixture, "a.slice/b.scope"));
-        fixture_wait(fixture, has_appeared, GUINT_TO_POINTER(1));
-        g_assert_cmpuint(fixture->last_id, !=, first);
-        g_assert_cmpuint(fixture->last_id, ==, fixture_group_id(fixture, unit));
-        g_assert_cmpstr(fixture->last_path, ==, unit);
-
-        /* The whole branch goes and comes between two turns of the loop. */
-        first = fixture->last_id;
-        fixture_remove_group(fixture, slice);
-        g_free(fixture_group(fixture, "a.slice/b.scope"));
-        fixture_wait(fixture, has_appeared, GUINT_TO_POINTER(2));
-        g_assert_cmpuint(fixture->n_gone, ==, 2);
-        g_assert_cmpuint(fixture->last_gone_id, ==, first);
-        g_assert_cmpuint(fixture->last_id, ==, fixture_group_id(fixture, unit));
-
-        g_assert_cmpint(cgroup2_unfollow(fixture->cgroup2, unit), ==, 0);
-        g_assert_cmpint(cgroup2_unfollow(fixture->cgroup2, unit), ==, -ENOENT);
-        fixture_remove_group(fixture, slice);
-        while (sd_event_run(fixture->event, 0) > 0)
-                ;
-        g_assert_cmpuint(fixture->n_gone, ==, 2);
-}
-
-static void test_waits_for_a_path_level_by_level(Fixture *fixture) {
-        g_autofree char *path = g_build_filename(fixture->top, "a/b/c/d", NULL);
-        Cgroup2Group group;
-
-        g_assert_cmpint(cgroup2_follow(fixture->cgroup2, path, &group), ==, 0);
-        g_free(fixture_group(fixture, "a"));
-        while (sd_event_run(fixture->event, 0) > 0)
-                ;
-        g_free(fixture_group(fixture, "a/b"));
-        g_free(fixture_group(fixture, "a/other/c/d"));
-        while (sd_event_run(fixture->event, 0) > 0)
-                ;
-        g_assert_cmpuint(fixture->n_appeared, ==, 0);
-        g_free(fixture_group(fixture, "a/b/c/d"));
-        fixture_wait(fixture, has_appeared, GUINT_TO_POINTER(1));
-        g_assert_cmpuint(fixture->last_id, ==, fixture_group_id(fixture, path));
-}
-
-static void test_follows_many_through_a_storm(Fixture *fixture) {
-        enum { N = 200, ROUNDS = 20 };
-        Cgroup2Group group;
-
-        for (unsigned i = 0; i < N; i++) {
-                g_autofree char *path = g_strdup_printf("%s/s/u%u", fixture->top, i);
-
-                g_assert_cmpint(cgroup2_follow(fixture->cgroup2, path, &group), ==, 0);
-        }
-        for (unsigned round = 0; round < ROUNDS; round++) {
-                g_autofree char *slice = fixture_group(fixture, "s");
-
-                for (unsigned i = 0; i < N; i++) {
-                        g_autofree char *name = g_strdup_printf("s/u%u", i);
-
-                        g_free(fixture_group(fixture, name));
-                }
-                if (round + 1 < ROUNDS)
-                        fixture_remove_group(fixture, slice);
-                if (round % 4 == 0)
-                        (void)sd_event_run(fixture->event, 0);
-        }
-        while (sd_event_run(fixture->event, 0) > 0)
-                ;
-        g_assert_cmpuint(fixture->n_appeared - fixture->n_gone, ==, N);
-        for (unsigned i = 0; i < N; i++) {
-                g_assert_cmpint(cgroup2_group_at(fixture->cgroup2, i, &group), ==, 1);
-                g_assert_cmpuint(group.id, ==, fixture_group_id(fixture, group.path));
-        }
-}
-
-static void test_bounds_what_it_follows(Fixture *fixture) {
-        Cgroup2Group group;
-        int r = 0;
-        unsigned n;
-
-        for (n = 0; r == 0 && n < 100000; n++) {
-                g_autofree char *path = g_strdup_printf("%s/n%u", fixture->top, n);
-
-                r = cgroup2_follow(fixture->cgroup2, path, &group);
-        }
-        g_assert_cmpint(r, ==, -ENOSPC);
-        g_assert_cmpuint(n, ==, 16385);
-        for (n = 0; n < 16384; n++) {
-                g_autofree char *path = g_strdup_printf("%s/n%u", fixture->top, n);
-
-                g_assert_cmpint(cgroup2_unfollow(fixture->cgroup2, path), ==, 0);
-        }
-        g_assert_cmpint(cgroup2_follow(fixture->cgroup2, "one-more", &group), ==, 0);
-}
-
-static void test_refuses_paths_that_lead_out(Fixture *fixture) {
-        static const char *const paths[] = { "/", "/etc", "../x", "a/../../etc", "a//b", "./a",
-                "a/", "..", "a\nb", CGROUP_PATH_EXCLUDED, "a/" CGROUP_PATH_INCLUDED };
-        Cgroup2Group group;
-        uint32_t level;
-        uint64_t id;
-
-        for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
-                g_assert_cmpint(cgroup2_follow(fixture->cgroup2, paths[i], &group), ==, -EINVAL);
-                g_assert_cmpint(cgroup2_look_up(fixture->cgroup2, paths[i], &id, &level), <, 0);
-                g_assert_cmpint(cgroup2_unfollow(fixture->cgroup2, paths[i]), ==, -ENOENT);
-        }
-        g_assert_cmpint(cgroup2_follow(fixture->cgroup2, "", &group), ==, -EINVAL);
-        g_assert_cmpint(cgroup2_look_up(fixture->cgroup2, "", &id, &level), ==, 0);
-        g_assert_cmpuint(level, ==, 0);
-        g_assert_cmpuint(n_groups(fixture), ==, 0);
-        g_assert_cmpint(
-                cgroup2_look_up(fixture->cgroup2, "cgroup.procs", &id, &level), ==, -ENOTDIR);
-}
-
-/* In a mount namespace of its own: a descriptor of the root stays in the one it came from. */
-static void reopen(Fixture *fixture) {
-        g_assert_cmpint(cgroup2_open(fixture->event, fixture->mount, &fixture->cgroup2), ==, 0);
-}
-
-static void look_through_a_mount(Fixture *fixture, void *userdata) {
-        g_autofree char *full = g_build_filename(fixture->mount, userdata, NULL);
-        Cgroup2Group group;
-        uint32_t level;
-        uint64_t id;
-
-        g_assert_cmpint(mount("/etc", full, NULL, MS_BIND, NULL), ==, 0);
-        reopen(fixture);
-        g_assert_cmpint(cgroup2_look_up(fixture->cgroup2, userdata, &id, &level), ==, -EXDEV);
-        g_assert_cmpint(cgroup2_follow(fixture->cgroup2, userdata, &group), ==, 0);
-}
-
-static void test_does_not_cross_mounts(Fixture *fixture) {
-        g_autofree char *unit = fixture_group(fixture, "unit");
-        Cgroup2 *cgroup2 = NULL;
-
-        fixture_run_apart(fixture, CLONE_NEWNS, look_through_a_mount, unit);
-        g_assert_cmpint(cgroup2_open(fixture->event, "/etc", &cgroup2), ==, -ENODEV);
-        g_assert_cmpint(cgroup2_open(fixture->event, "/nowhere", &cgroup2), ==, -ENOENT);
-        g_assert_null(cgroup2);
 }
 
 static pid_t find_kernel_thread(void) {
@@ -466,7 +291,7 @@ static void test_refuses_threaded_groups(Fixture *fixture) {
         assert_in(pid, domain);
         g_assert_false(fixture_group_exists(fixture, own));
         g_assert_false(fixture_group_exists(fixture, own_below));
-        g_assert_cmpuint(n_groups(fixture), ==, 0);
+        g_assert_cmpuint(fixture_n_groups(fixture), ==, 0);
 }
 
 static void pretend_control(Fixture *fixture, void *userdata) {
@@ -481,7 +306,7 @@ static void pretend_control(Fixture *fixture, void *userdata) {
         g_assert_cmpint(write(fd, "memory\n", 7), ==, 7);
         g_assert_cmpint(mount(text, file, NULL, MS_BIND, NULL), ==, 0);
         (void)g_unlink(text);
-        reopen(fixture);
+        fixture_reopen(fixture);
         g_assert_cmpint(exclude(fixture, *pid, CGROUP2_EXCLUDED, &fault), ==, -EBUSY);
         g_assert_nonnull(strstr(fault.text, "controllers"));
         g_assert_false(fixture_group_exists(fixture, own));
@@ -568,13 +393,11 @@ static void test_moves_processes_of_other_namespaces(Fixture *fixture) {
         g_autofree char *unit = fixture_group(fixture, "unit"), *own = ours(unit);
         pid_t pid = fixture_child(fixture, unit, be_elsewhere, NULL);
         pid_t inner = wait_for_child_of(pid);
-        CLEANUP_FD int directory = proc_open_directory(inner);
-        uint64_t its = 0, mine = 0;
-        CLEANUP_FD int self = proc_open_directory(getpid());
+        g_autofree char *link = g_strdup_printf("/proc/%d/ns/pid", inner);
+        g_autofree char *its = g_file_read_link(link, NULL);
+        g_autofree char *mine = g_file_read_link("/proc/self/ns/pid", NULL);
 
-        g_assert_cmpint(proc_read_namespace(directory, PROC_NAMESPACE_PID, &its), ==, 0);
-        g_assert_cmpint(proc_read_namespace(self, PROC_NAMESPACE_PID, &mine), ==, 0);
-        g_assert_cmpuint(its, !=, mine);
+        g_assert_cmpstr(its, !=, mine);
         g_assert_cmpint(exclude(fixture, inner, CGROUP2_EXCLUDED, NULL), ==, 1);
         assert_in(inner, own);
         assert_in(pid, unit);
@@ -794,15 +617,6 @@ int main(int argc, char **argv) {
         fixture_test_add("/cgroup2/changes-sides", test_changes_sides);
         fixture_test_add("/cgroup2/finds-members-of-groups-below-ours",
                 test_finds_members_of_groups_below_ours);
-        fixture_test_add("/cgroup2/follows-a-path-through-its-return",
-                test_follows_a_path_through_its_return);
-        fixture_test_add(
-                "/cgroup2/waits-for-a-path-level-by-level", test_waits_for_a_path_level_by_level);
-        fixture_test_add(
-                "/cgroup2/follows-many-through-a-storm", test_follows_many_through_a_storm);
-        fixture_test_add("/cgroup2/bounds-what-it-follows", test_bounds_what_it_follows);
-        fixture_test_add("/cgroup2/refuses-paths-that-lead-out", test_refuses_paths_that_lead_out);
-        fixture_test_add("/cgroup2/does-not-cross-mounts", test_does_not_cross_mounts);
         fixture_test_add(
                 "/cgroup2/refuses-whom-it-must-not-move", test_refuses_whom_it_must_not_move);
         fixture_test_add("/cgroup2/refuses-whoever-ended", test_refuses_whoever_ended);

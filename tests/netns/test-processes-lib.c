@@ -174,6 +174,19 @@ uint64_t fixture_group_id(Fixture *fixture, const char *path) {
         return st.st_ino;
 }
 
+unsigned fixture_n_groups(Fixture *fixture) {
+        Cgroup2Group group;
+        unsigned n = 0;
+
+        while (cgroup2_group_at(fixture->cgroup2, n, &group) > 0)
+                n++;
+        return n;
+}
+
+void fixture_reopen(Fixture *fixture) {
+        g_assert_cmpint(cgroup2_open(fixture->event, fixture->mount, &fixture->cgroup2), ==, 0);
+}
+
 int fixture_write(Fixture *fixture, const char *path, const char *file, const char *text) {
         g_autofree char *full = full_path(fixture, path, file);
         CLEANUP_FD int fd = open(full, O_WRONLY | O_CLOEXEC);

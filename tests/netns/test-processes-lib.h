@@ -37,6 +37,12 @@ bool fixture_group_exists(Fixture *fixture, const char *path);
 void fixture_remove_group(Fixture *fixture, const char *path);
 uint64_t fixture_group_id(Fixture *fixture, const char *path); /* stat() */
 
+/* How many groups the backend knows. */
+unsigned fixture_n_groups(Fixture *fixture);
+
+/* In a mount namespace of its own: a descriptor of the root stays in the one it came from. */
+void fixture_reopen(Fixture *fixture);
+
 /* Files of a group. Return: 0; negative errno. */
 int fixture_write(Fixture *fixture, const char *path, const char *file, const char *text);
 char *fixture_read(Fixture *fixture, const char *path, const char *file);
