@@ -84,6 +84,9 @@ struct Engine {
 /* Asks for a turn. */
 void engine_mark_dirty(Engine *engine);
 
+/* While nothing is wanted: clients hear of the mark and the tables, so these stay. */
+void engine_choose_priority(Engine *engine);
+
 /* engine-settle.c */
 
 /* Has @backend report here. */

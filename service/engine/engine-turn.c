@@ -193,6 +193,8 @@ int engine_on_turn(sd_event_source *source, void *userdata) {
         engine->reconciler.did_something = false;
 
         r = observe(engine);
+        if (r >= 0 && intent_is_empty(&engine->intent))
+                engine_choose_priority(engine);
         before = engine->view;
         engine_update_view(engine, &engine->intent, &engine->view);
 

@@ -166,6 +166,19 @@ static void choose_numbers(Engine *engine) {
                         ours->rule_priority);
 }
 
+void engine_choose_priority(Engine *engine) {
+        NumbersInput input = engine->numbers;
+        Ours ours;
+
+        input.saved = (Ours){ 0 };
+        ours = numbers_choose(&input);
+        if (ours.rule_priority == engine->ours.rule_priority)
+                return;
+        log_notice("Rule priority %u, for what others have", ours.rule_priority);
+        engine->ours.rule_priority = ours.rule_priority;
+        engine->intent.ours = engine->ours;
+}
+
 /* The intent of the last run: from its file, or else from what it left in the kernel. */
 static int restore_intent(Engine *engine) {
         int r = engine->state_path ? state_file_read(engine->state_path, &engine->intent) : 0;

@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 
 #include "backends/base/cleanup.h"
+#include "service/model/other-vpns.h"
 
 /* Neighbours of the tunnel rule need room on both sides, below the main rule's 32766. */
 #define PRIORITY_MIN 1
@@ -29,9 +30,8 @@ static const struct {
         { 1991, 1990 },
 };
 
-/* All before Tailscale's 5210. */
-static const uint32_t priorities[NUMBERS_CHOICES] = { OURS_DEFAULT_RULE_PRIORITY, 4964, 4944,
-        4924 };
+/* All before Tailscale's 5210, the last before strongSwan's 220. */
+static const uint32_t priorities[NUMBERS_CHOICES] = { OURS_DEFAULT_RULE_PRIORITY, 4964, 4944, 200 };
 
 /* Whether a rule uses choice @i of a list. */
 typedef bool (*RuleUses)(const Rule *rule, size_t i);
@@ -50,6 +50,12 @@ static bool uses_tables(const Rule *rule, size_t i) {
 static bool uses_priority(const Rule *rule, size_t i) {
         return rule->priority <= priorities[i] &&
                rule->priority >= priorities[i] - OURS_RULE_AROUND_MAIN;
+}
+
+/* Behind a VPN's rule that takes all, ours would be of no use. */
+static bool spoils_priority(const Rule *rule, size_t i) {
+        return uses_priority(rule, i) ||
+               (rule->priority < priorities[i] && other_vpn_rule_takes_all(rule));
 }
 
 /* Ours alone have a mask of the list. */
@@ -107,7 +113,7 @@ static Ours choose_all(const NumbersInput *input) {
                 .mark_mask = marks[mark].mask,
                 .tunnel_table = tables[table].tunnel,
                 .excluded_table = tables[table].excluded,
-                .rule_priority = priorities[choose(input, uses_priority, uses_priority)] };
+                .rule_priority = priorities[choose(input, uses_priority, spoils_priority)] };
 }
 
 Ours numbers_choose(const NumbersInput *input) {

@@ -7,7 +7,7 @@
  * What a setting fixes stays, whoever else uses it: that is told as a
  * conflict. What the saved intent was made for, or what carries our protocol
  * in the kernel, stays as well. Otherwise the first of a short list is taken
- * that nobody uses.
+ * that nobody uses, with rules before those of other VPNs.
  */
 
 #include <stdbool.h>

@@ -100,6 +100,10 @@ static bool takes_all(const Rule *rule) {
                (takes_unmarked(rule) || any_packet);
 }
 
+bool other_vpn_rule_takes_all(const Rule *rule) {
+        return takes_all(rule) && find_vpn(rule);
+}
+
 bool other_vpns_take_all(const FactSet *observed, int family) {
         const Fact *facts;
         size_t n;
@@ -107,7 +111,7 @@ bool other_vpns_take_all(const FactSet *observed, int family) {
         facts = fact_set_of_kind(observed, FACT_RULE, &n);
         for (size_t i = 0; i < n; i++)
                 if (!fact_is_ours(&facts[i]) && facts[i].rule.family == family &&
-                        takes_all(&facts[i].rule) && find_vpn(&facts[i].rule))
+                        other_vpn_rule_takes_all(&facts[i].rule))
                         return true;
         return false;
 }

@@ -31,6 +31,9 @@ typedef struct OtherVpn {
 /* The VPN whose rule this is. Return: its name; NULL: none that is known. */
 const char *other_vpn_of_rule(const Rule *rule);
 
+/* Whether it is one of theirs, for all of a family that is not its own. */
+bool other_vpn_rule_takes_all(const Rule *rule);
+
 /*
  * Appends to @ret (Array of OtherVpn), one for each name. @tunnel_device is
  * our tunnel's, "" for none: its routes are nobody else's. Return: 0; -ENOMEM.

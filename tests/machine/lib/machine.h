@@ -34,10 +34,11 @@
 typedef struct Machine Machine;
 
 typedef enum MachineFlags {
-        MACHINE_NETWORKD = 1 << 0, /* networkd in place of NetworkManager */
-        MACHINE_RESOLVED = 1 << 1, /* needs fetch-packages to have run */
-        MACHINE_OFFLINE = 1 << 2,  /* nothing configures wan0 and wan1 */
-        MACHINE_OPENVPN = 1 << 3,  /* needs fetch-packages, too */
+        MACHINE_NETWORKD = 1 << 0,   /* networkd in place of NetworkManager */
+        MACHINE_RESOLVED = 1 << 1,   /* needs fetch-packages to have run */
+        MACHINE_OFFLINE = 1 << 2,    /* nothing configures wan0 and wan1 */
+        MACHINE_OPENVPN = 1 << 3,    /* needs fetch-packages, too */
+        MACHINE_STRONGSWAN = 1 << 4, /* likewise */
 } MachineFlags;
 
 /* All zero is a desktop with NetworkManager and without the project. */

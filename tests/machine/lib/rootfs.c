@@ -379,6 +379,11 @@ static const struct {
         { MACHINE_OPENVPN, "libnl-3-200" },
         { MACHINE_OPENVPN, "libnl-genl-3-200" },
         { MACHINE_OPENVPN, "libpkcs11-helper1" },
+        { MACHINE_STRONGSWAN, "charon-systemd" },
+        { MACHINE_STRONGSWAN, "libcharon-extra-plugins" },
+        { MACHINE_STRONGSWAN, "libstrongswan" },
+        { MACHINE_STRONGSWAN, "strongswan-libcharon" },
+        { MACHINE_STRONGSWAN, "strongswan-swanctl" },
 };
 
 static int packages_install(MachineFlags flags) {
