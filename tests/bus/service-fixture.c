@@ -153,6 +153,32 @@ void service_check_error(const char *member, const char *arguments, GVariant *re
                         error->message, error_name, says ? says : "");
 }
 
+void service_do(BusClient *client, const char *member, const char *arguments) {
+        g_variant_unref(service_call(client, member, arguments));
+}
+
+char *service_print(BusClient *client, const char *member, const char *arguments) {
+        g_autoptr(GVariant) reply = service_call(client, member, arguments);
+
+        return g_variant_print(reply, FALSE);
+}
+
+void service_assert_holds(const char *text, const char *part) {
+        if (!strstr(text, part))
+                g_error("\"%s\" does not hold \"%s\"", text, part);
+}
+
+void service_assert_lacks(const char *text, const char *part) {
+        if (strstr(text, part))
+                g_error("\"%s\" holds \"%s\"", text, part);
+}
+
+void service_finish(BusCall *pending, const char *error_name) {
+        BUS_WAIT_UNTIL(pending->done);
+        g_assert_cmpstr(bus_call_get_error_name(pending), ==, error_name);
+        bus_call_free(pending);
+}
+
 void service_call_fails(BusClient *client, const char *member, const char *arguments,
         const char *error_name, const char *says) {
         g_autoptr(GVariant) reply = NULL;

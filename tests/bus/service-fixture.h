@@ -53,6 +53,10 @@ int service_stop(Service *service, int signal_number);
  */
 GVariant *service_call(BusClient *client, const char *member, const char *arguments);
 
+/* The same without a look at the reply, and the reply in text form. */
+void service_do(BusClient *client, const char *member, const char *arguments);
+char *service_print(BusClient *client, const char *member, const char *arguments);
+
 /* The same, which has to fail with @error_name and a message that holds @says (NULL: any). */
 void service_call_fails(BusClient *client, const char *member, const char *arguments,
         const char *error_name, const char *says);
@@ -65,7 +69,14 @@ GVariant *service_parse(const char *arguments);
 void service_check_error(const char *member, const char *arguments, GVariant *reply, GError *error,
         const char *error_name, const char *says);
 
+/* Waits for the end of a call, which has to be of this name ("": it succeeds), and frees it. */
+void service_finish(BusCall *pending, const char *error_name);
+
 GVariant *service_get(BusClient *client, const char *property);
+
+/* Whether a text has a part. */
+void service_assert_holds(const char *text, const char *part);
+void service_assert_lacks(const char *text, const char *part);
 
 /* What a command prints; it has to succeed. */
 char *run(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -128,11 +128,6 @@ void split_assert_property(BusClient *client, const char *property, const char *
         g_assert_cmpstr(text, ==, expected);
 }
 
-void split_assert_holds(const char *text, const char *part) {
-        if (!strstr(text, part))
-                g_error("\"%s\" is not in %s", part, text);
-}
-
 guint64 split_number(const char *answer, const char *key) {
         g_autofree char *quoted = g_strdup_printf("'%s': <uint", key);
         const char *at = strstr(answer, quoted);

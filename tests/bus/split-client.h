@@ -43,7 +43,6 @@ void split_fails_fd(BusClient *client, const char *member, int fd, const char *o
         const char *error_name, const char *says);
 
 void split_assert_property(BusClient *client, const char *property, const char *expected);
-void split_assert_holds(const char *text, const char *part);
 
 /* The number behind @key in a printed answer; it has to be there. */
 guint64 split_number(const char *answer, const char *key);

@@ -20,10 +20,6 @@
 /* Leaves as soon as nobody needs it. */
 static const char *const at_once[] = { "--idle-timeout=1ms", NULL };
 
-static void call(BusClient *client, const char *member, const char *arguments) {
-        g_variant_unref(service_call(client, member, arguments));
-}
-
 static void wait_for_end(Service *s) {
         bus_fixture_wait_for_no_name(s->bus, NAME);
         g_assert_cmpint(service_stop(s, 0), ==, 0);
@@ -55,10 +51,10 @@ static void test_stays_while_subscribed(void) {
 
         if (!service_set_up(&s, NULL, NULL))
                 return;
-        call(s.alice, "Subscribe", "(['default'],)");
+        service_do(s.alice, "Subscribe", "(['default'],)");
         bob = bus_client_new(s.bus, BUS_UID_BOB);
-        call(bob, "Subscribe", "(['default'],)");
-        call(bob, "Unsubscribe", NULL);
+        service_do(bob, "Subscribe", "(['default'],)");
+        service_do(bob, "Unsubscribe", NULL);
         state = service_get(s.alice, "State");
         g_assert_cmpstr(g_variant_get_string(state, NULL), ==, "idle");
         bus_client_free(bob);
@@ -199,9 +195,10 @@ static void test_stop_ends_what_lives_by_clients(void) {
 
         if (!service_set_up(&s, NULL, NULL))
                 return;
-        call(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));
-        call(s.root, "AddRoutes", ADD("10.9.0.0/16", "client"));
-        call(s.root, "SetTunnel", "('wg0', {'fail-closed': <false>, 'lifetime': <'client'>})");
+        service_do(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));
+        service_do(s.root, "AddRoutes", ADD("10.9.0.0/16", "client"));
+        service_do(
+                s.root, "SetTunnel", "('wg0', {'fail-closed': <false>, 'lifetime': <'client'>})");
         g_assert_true(kernel_has_route("default dev wg0 table 1985"));
 
         g_assert_cmpint(service_stop(&s, SIGTERM), ==, 0);
@@ -216,13 +213,13 @@ static void test_stop_keeps_the_closed_closed(void) {
 
         if (!service_set_up(&s, NULL, NULL))
                 return;
-        call(s.root, "SetTunnel", "('wg0', {'lifetime': <'client'>})");
+        service_do(s.root, "SetTunnel", "('wg0', {'lifetime': <'client'>})");
         g_assert_cmpint(service_stop(&s, SIGINT), ==, 0);
         g_assert_true(kernel_has_route("default dev wg0 table 1985"));
         g_assert_true(kernel_has_route("unreachable default table 1985"));
 
         service_start(&s, NULL); /* and it is still the client's */
-        call(s.root, "UnsetTunnel", "(@a{sv} {},)");
+        service_do(s.root, "UnsetTunnel", "(@a{sv} {},)");
         g_assert_false(kernel_has_route("table 1985"));
         service_tear_down(&s);
 }
@@ -232,9 +229,9 @@ static void test_hang_up_refreshes(void) {
 
         if (!service_set_up(&s, NULL, NULL))
                 return;
-        call(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));
+        service_do(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));
         g_subprocess_send_signal(s.process, SIGHUP);
-        call(s.root, "Refresh", NULL);
+        service_do(s.root, "Refresh", NULL);
         g_assert_true(kernel_has_route("10.8.0.0/16"));
         service_tear_down(&s);
 }
@@ -245,8 +242,8 @@ static void test_another_bus_ends_what_lives_by_clients(void) {
 
         if (!service_set_up(&s, NULL, NULL))
                 return;
-        call(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));
-        call(s.root, "AddRoutes", ADD("10.9.0.0/16", "client"));
+        service_do(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));
+        service_do(s.root, "AddRoutes", ADD("10.9.0.0/16", "client"));
         service_crash(&s);
 
         /* A name of the old bus may belong to anybody on the new one. */
@@ -276,8 +273,8 @@ static void test_clean_up_leaves_nothing(void) {
         if (!service_set_up(&s, NULL, NULL))
                 return;
         before = kernel_state();
-        call(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));
-        call(s.root, "SetTunnel", "('wg0', {'bypass': <['192.0.2.77']>})");
+        service_do(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));
+        service_do(s.root, "SetTunnel", "('wg0', {'bypass': <['192.0.2.77']>})");
         g_assert_cmpint(run_program(&s, 0, "--clean-up", NULL), ==, 1); /* it runs */
         g_assert_true(kernel_has_route("table 1985"));
 
@@ -348,7 +345,7 @@ static void test_root_becomes_our_user(void) {
         g_assert_nonnull(strstr(status, "\nCapBnd:\t000000c000081002\n"));
         g_assert_nonnull(strstr(status, "\nNoNewPrivs:\t1\n"));
 
-        call(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));
+        service_do(s.root, "AddRoutes", ADD("10.8.0.0/16", "boot"));
         g_assert_true(kernel_has_route("10.8.0.0/16"));
         service_tear_down(&s);
 }

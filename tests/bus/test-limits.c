@@ -39,12 +39,6 @@ static BusCall *submit(BusClient *client, const char *member, GVariant *argument
         return bus_client_submit(client, NAME, PATH, NAME, member, arguments, BUS_CALL_PLAIN);
 }
 
-static void finish(BusCall *call, const char *error_name) {
-        BUS_WAIT_UNTIL(call->done);
-        g_assert_cmpstr(bus_call_get_error_name(call), ==, error_name);
-        bus_call_free(call);
-}
-
 static void test_routes_in_one_request(void) {
         g_autofree char *before = NULL, *after = NULL;
         Service s;
@@ -52,8 +46,10 @@ static void test_routes_in_one_request(void) {
         if (!service_set_up(&s, ALL_YES, NULL))
                 return;
         before = kernel_state();
-        finish(submit(s.alice, "AddRoutes", many_routes(N_ROUTES_MAX + 1)), LIMITS_EXCEEDED);
-        finish(submit(s.alice, "RemoveRoutes", many_routes(N_ROUTES_MAX + 1)), LIMITS_EXCEEDED);
+        service_finish(
+                submit(s.alice, "AddRoutes", many_routes(N_ROUTES_MAX + 1)), LIMITS_EXCEEDED);
+        service_finish(
+                submit(s.alice, "RemoveRoutes", many_routes(N_ROUTES_MAX + 1)), LIMITS_EXCEEDED);
         after = kernel_state();
         g_assert_cmpstr(after, ==, before);
         service_tear_down(&s);
@@ -64,7 +60,7 @@ static void test_routes_of_one_user(void) {
 
         if (!service_set_up(&s, ALL_YES, NULL))
                 return;
-        finish(submit(s.alice, "AddRoutes", many_routes(N_ROUTES_MAX)), "");
+        service_finish(submit(s.alice, "AddRoutes", many_routes(N_ROUTES_MAX)), "");
         g_variant_unref(service_call(s.alice, "ListRoutes", "(@a{sv} {},)"));
         service_call_fails(s.alice, "AddRoutes",
                 "([{'destination': <'172.16.0.0/12'>, 'type': <'blackhole'>}], @a{sv} {})",
@@ -89,7 +85,7 @@ static void test_bypass_entries(void) {
                 g_variant_builder_add(bypass, "s", address);
         }
         g_variant_builder_add(options, "{sv}", "bypass", g_variant_builder_end(bypass));
-        finish(submit(s.alice, "SetTunnel", g_variant_new("(sa{sv})", "wg0", options)),
+        service_finish(submit(s.alice, "SetTunnel", g_variant_new("(sa{sv})", "wg0", options)),
                 LIMITS_EXCEEDED);
         service_tear_down(&s);
 }

@@ -76,14 +76,14 @@ static void test_goes_and_comes_back(void) {
         added = split_askf(s.alice, "AddProcess", "(uint32 %d, @a{sv} {})", worker->pid);
         end = now_usec();
         g_assert_cmpuint(split_number(added, "excluded"), ==, 1);
-        split_assert_holds(added, "talpid-excluded'");
+        service_assert_holds(added, "talpid-excluded'");
         g_assert_true(is_out(worker->pid));
         split_assert_property(s.alice, "ProcessCount", "(<uint32 1>,)");
         again = split_askf(s.alice, "AddProcess", "(uint32 %d, @a{sv} {})", worker->pid);
         g_assert_cmpuint(split_number(again, "excluded"), ==, 0);
 
         listed = split_ask(s.alice, "ListProcesses", "(@a{sv} {},)");
-        split_assert_holds(listed, "'by': <'process'>");
+        service_assert_holds(listed, "'by': <'process'>");
         g_assert_cmpuint(split_number(listed, "pid"), ==, (guint64)worker->pid);
         g_assert_cmpuint(split_number(listed, "uid"), ==, BUS_UID_ALICE);
         since = split_number(listed, "since");

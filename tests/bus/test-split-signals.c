@@ -207,7 +207,7 @@ static void test_selector_state(void) {
                 g_autofree char *listed = split_ask(room.s.alice, "ListProcesses", "(@a{sv} {},)");
 
                 g_assert_cmpuint(split_number(selectors, "processes"), ==, 1);
-                split_assert_holds(listed, "'by': <'cgroup'>, 'value': <'inner'>");
+                service_assert_holds(listed, "'by': <'cgroup'>, 'value': <'inner'>");
                 g_assert_cmpuint(split_number(listed, "pid"), ==, (guint64)worker->pid);
                 g_assert_cmpuint(split_number(listed, "since"), <=, (guint64)g_get_real_time());
         }
