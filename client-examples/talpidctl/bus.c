@@ -177,6 +177,24 @@ GVariant *bus_call(
         return call(ctl, path_of(interface), interface, method, arguments, NULL, error);
 }
 
+int bus_do(
+        Ctl *ctl, const char *interface, const char *method, GVariant *arguments, GError **error) {
+        g_autoptr(GVariant) answer = bus_call(ctl, interface, method, arguments, error);
+
+        return answer ? CTL_OK : -1;
+}
+
+GVariant *bus_options(bool all, const char *lifetime) {
+        GVariantDict options;
+
+        g_variant_dict_init(&options, NULL);
+        if (all)
+                g_variant_dict_insert(&options, "all", "b", TRUE);
+        if (lifetime)
+                g_variant_dict_insert(&options, "lifetime", "s", lifetime);
+        return g_variant_dict_end(&options);
+}
+
 GVariant *bus_call_with_fds(Ctl *ctl, const char *interface, const char *method,
         GVariant *arguments, GUnixFDList *fds, GError **error) {
         return call(ctl, path_of(interface), interface, method, arguments, fds, error);

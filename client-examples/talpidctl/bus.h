@@ -26,7 +26,14 @@ GDBusConnection *bus_open(Ctl *ctl, GError **error);
 GVariant *bus_call(
         Ctl *ctl, const char *interface, const char *method, GVariant *arguments, GError **error);
 
-/* The same, with descriptors. */
+/* A call whose answer says nothing. Return: CTL_OK; -1 and @error. */
+int bus_do(
+        Ctl *ctl, const char *interface, const char *method, GVariant *arguments, GError **error);
+
+/* Options that many methods have; NULL and false: not said. Return: a{sv}, floating. */
+GVariant *bus_options(bool all, const char *lifetime);
+
+/* bus_call() with descriptors. */
 GVariant *bus_call_with_fds(Ctl *ctl, const char *interface, const char *method,
         GVariant *arguments, GUnixFDList *fds, GError **error);
 

@@ -47,6 +47,20 @@ int command_find_word(
         return -1;
 }
 
+bool command_read_lifetime(char **lifetime, bool may_be_permanent, GError **error) {
+        const char *const words[] = { "boot", may_be_permanent ? "permanent" : NULL, NULL };
+        int i;
+
+        if (!*lifetime)
+                return true;
+        i = command_find_word(words, "lifetime", *lifetime, error);
+        if (i < 0)
+                return false;
+        g_free(*lifetime);
+        *lifetime = g_strdup(words[i]);
+        return true;
+}
+
 const Command *command_find(const Command *commands, const char *word, GError **error) {
         const char *names[NAMES_MAX] = { NULL };
         int i;
@@ -81,11 +95,14 @@ static void remove_word(char **argv, unsigned i) {
 }
 
 const Command *command_take(const Command *root, char **argv, GError **error) {
+        static char help[] = "--help";
         const Command *command = root;
         unsigned i = 1;
 
         while (command && command->commands) {
                 i = next_word(argv, i);
+                for (; argv[i] && strcmp(argv[i], "help") == 0; i = next_word(argv, i))
+                        argv[i] = help;
                 if (!argv[i])
                         return wants_help(argv) ? command
                                                 : command_take(command->commands, argv, error);

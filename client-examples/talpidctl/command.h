@@ -35,13 +35,17 @@ const Command *command_find(const Command *commands, const char *word, GError **
 /* The same for a list of words that ends with NULL. Return: the index; -1 and @error. */
 int command_find_word(const char *const *words, const char *what, const char *word, GError **error);
 
+/* What --lifetime says, written out; NULL stays. "client" would end with the program. */
+bool command_read_lifetime(char **lifetime, bool may_be_permanent, GError **error);
+
 /**
  * command_take() - find the command of a line, and take its words out
  * @root: a group
  * @argv: begins with the program's name; the words of the command leave it
  *
- * Options before and between its words stay in @argv. Where words are missing
- * it is the first command of the group, or with --help the group itself.
+ * Options before and between its words stay in @argv; "help" is --help. Where
+ * words are missing it is the first command of the group, or with --help the
+ * group itself.
  *
  * Return: NULL and @error.
  */

@@ -49,17 +49,6 @@ static GVariant *process_options(const Told *told) {
         return g_variant_dict_end(&options);
 }
 
-static GVariant *selector_options(const Told *told) {
-        GVariantDict options;
-
-        g_variant_dict_init(&options, NULL);
-        if (told->all)
-                g_variant_dict_insert(&options, "all", "b", TRUE);
-        if (told->lifetime)
-                g_variant_dict_insert(&options, "lifetime", "s", told->lifetime);
-        return g_variant_dict_end(&options);
-}
-
 /* One call a process. Results so far are in @results, each with its pid. */
 static bool move_processes(Ctl *ctl, const Direction *direction, const Told *told, GArray *pids,
         GVariantBuilder *results, GError **error) {
@@ -114,17 +103,16 @@ static int move(
         Ctl *ctl, const Direction *direction, const Told *told, char **words, GError **error) {
         g_auto(GVariantBuilder) list = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
         g_auto(ParsedItems) items = { NULL };
-        g_autoptr(GVariant) answer = NULL, results = NULL;
+        g_autoptr(GVariant) results = NULL;
         bool good = true;
 
         if (!parse_items(words, &items, error))
                 return -1;
-        if (items.selectors) {
-                answer = bus_call(ctl, BUS_SPLIT, direction->selector_method,
-                        g_variant_new("(@a(ss)@a{sv})", items.selectors, selector_options(told)),
-                        error);
-                good = answer != NULL;
-        }
+        if (items.selectors)
+                good = bus_do(ctl, BUS_SPLIT, direction->selector_method,
+                               g_variant_new("(@a(ss)@a{sv})", items.selectors,
+                                       bus_options(told->all, told->lifetime)),
+                               error) == CTL_OK;
         good = good && move_processes(ctl, direction, told, items.pids, &list, error);
         results = g_variant_ref_sink(g_variant_builder_end(&list));
         if ((good || g_variant_n_children(results) > 0) && !output_json(ctl, results))
@@ -144,7 +132,9 @@ static int add(Ctl *ctl, const Command *command, char **argv, GError **error) {
                 G_OPTION_ENTRY_NULL,
         };
 
-        return command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 1, -1, error)
+        return command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 1, -1, error) &&
+                               command_read_lifetime(
+                                       &told.lifetime, /* may_be_permanent= */ true, error)
                        ? move(ctl, &out_of_tunnel, &told, argv, error)
                        : -1;
 }
@@ -178,7 +168,6 @@ static int clear(Ctl *ctl, const Command *command, char **argv, GError **error) 
                 G_OPTION_ENTRY_NULL,
         };
         g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-        g_autoptr(GVariant) answer = NULL;
 
         if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 0, 0, error))
                 return -1;
@@ -186,9 +175,8 @@ static int clear(Ctl *ctl, const Command *command, char **argv, GError **error) 
                 g_variant_dict_insert(&options, "all", "b", TRUE);
         if (sockets)
                 g_variant_dict_insert(&options, "sockets", "s", sockets);
-        answer = bus_call(ctl, BUS_SPLIT, "ClearProcesses",
+        return bus_do(ctl, BUS_SPLIT, "ClearProcesses",
                 g_variant_new("(@a{sv})", g_variant_dict_end(&options)), error);
-        return answer ? CTL_OK : -1;
 }
 
 static int set_enabled(Ctl *ctl, const Command *command, char **argv, GError **error) {
@@ -197,18 +185,14 @@ static int set_enabled(Ctl *ctl, const Command *command, char **argv, GError **e
                 COMMAND_LIFETIME_ENTRY(&lifetime, "boot (default), or permanent"),
                 G_OPTION_ENTRY_NULL,
         };
-        g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-        g_autoptr(GVariant) answer = NULL;
 
-        if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 0, 0, error))
+        if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 0, 0, error) ||
+                !command_read_lifetime(&lifetime, /* may_be_permanent= */ true, error))
                 return -1;
-        if (lifetime)
-                g_variant_dict_insert(&options, "lifetime", "s", lifetime);
-        answer = bus_call(ctl, BUS_SPLIT, "SetEnabled",
+        return bus_do(ctl, BUS_SPLIT, "SetEnabled",
                 g_variant_new("(b@a{sv})", g_str_equal(command->name, "on"),
-                        g_variant_dict_end(&options)),
+                        bus_options(false, lifetime)),
                 error);
-        return answer ? CTL_OK : -1;
 }
 
 #define ITEM_WORDS                                                                                 \

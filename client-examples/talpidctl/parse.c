@@ -72,7 +72,14 @@ bool parse_number(const char *what, const char *text, guint32 *ret, GError **err
 
 /* --- words with a value --- */
 
-typedef enum WordType { WORD_TEXT, WORD_ADDRESS, WORD_NUMBER, WORD_TABLE, WORD_USER } WordType;
+typedef enum WordType {
+        WORD_TEXT,
+        WORD_ADDRESS,
+        WORD_NODE,
+        WORD_NUMBER,
+        WORD_TABLE,
+        WORD_USER,
+} WordType;
 
 typedef struct Word {
         const char *key;
@@ -89,9 +96,14 @@ static bool read_user(const char *text, guint32 *ret, GError **error) {
 }
 
 static GVariant *read_value(const Word *word, const char *name, const char *text, GError **error) {
+        static const char *const nodes[] = { "default", NULL };
         guint32 number;
 
         switch (word->type) {
+        case WORD_NODE:
+                return command_find_word(nodes, name, text, error) < 0
+                               ? NULL
+                               : g_variant_new_string(nodes[0]);
         case WORD_ADDRESS:
                 return parse_address(text, error) ? g_variant_new_string(text) : NULL;
         case WORD_NUMBER:
@@ -135,7 +147,7 @@ static const char *const route_names[] = { "via", "dev", "node", "metric", "mtu"
 static const Word route_words[] = {
         { "gateway", WORD_ADDRESS },
         { "device", WORD_TEXT },
-        { "node", WORD_TEXT },
+        { "node", WORD_NODE },
         { "metric", WORD_NUMBER },
         { "mtu", WORD_NUMBER },
         { "table", WORD_TABLE },
@@ -164,7 +176,16 @@ static GVariant *make_route(const char *word, GVariant *entries) {
         return g_variant_dict_end(&route);
 }
 
-GVariant *parse_routes(char **words, GError **error) {
+static bool leads_somewhere(GVariantDict *entries) {
+        static const char *const keys[] = { "gateway", "device", "node", "type" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+                if (g_variant_dict_contains(entries, keys[i]))
+                        return true;
+        return false;
+}
+
+GVariant *parse_routes(char **words, ParseRoutes how, GError **error) {
         g_auto(GVariantBuilder) routes = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
         char **first = words, **at = words;
 
@@ -184,6 +205,12 @@ GVariant *parse_routes(char **words, GError **error) {
                 for (; *at && !is_destination(*at); at += 2)
                         if (!take_pair(route_names, route_words, at, &entries, error))
                                 return NULL;
+                if (how == PARSE_LEADS_SOMEWHERE && !leads_somewhere(&entries)) {
+                        (void)usage(error,
+                                "%s: where to? Say via ADDRESS, dev DEVICE or node default",
+                                *first);
+                        return NULL;
+                }
                 told = g_variant_ref_sink(g_variant_dict_end(&entries));
                 for (; first < end; first++)
                         g_variant_builder_add_value(&routes, make_route(*first, told));
@@ -206,7 +233,35 @@ GVariant *parse_lookup(char **words, GError **error) {
 /* --- what is to be excluded --- */
 
 static const char *const kinds[] = { "pid", "unit", "cgroup", "user", "network", "interface",
-        "executable", "app", "domain", NULL };
+        NULL };
+/* The service says what is the matter with them. */
+static const char *const reserved_kinds[] = { "executable", "app", "domain", NULL };
+
+static bool begins_kind(const char *word) {
+        for (size_t i = 0; kinds[i]; i++)
+                if (*word && g_str_has_prefix(kinds[i], word))
+                        return true;
+        return false;
+}
+
+/* Return: NULL and @error. Who gets it wrong has mostly named a program. */
+static const char *find_kind(const char *word, GError **error) {
+        g_autofree char *all = NULL;
+        int i;
+
+        if (g_strv_contains(reserved_kinds, word))
+                return word;
+        if (begins_kind(word)) {
+                i = command_find_word(kinds, "kind", word, error);
+                return i < 0 ? NULL : kinds[i];
+        }
+        all = g_strjoinv(", ", (char **)kinds);
+        (void)usage(error,
+                "there is no kind \"%s\"; there are: %s. Of a program name the processes: "
+                "$(pgrep %s)",
+                word, all, word);
+        return NULL;
+}
 
 /* A word that speaks for itself. Return: its kind; NULL: it does not. */
 static const char *guess_kind(const char *word) {
@@ -248,13 +303,11 @@ bool parse_items(char **words, ParsedItems *ret, GError **error) {
 
         for (char **at = words; *at; at++) {
                 const char *kind = guess_kind(*at);
-                int i;
 
                 if (!kind) {
-                        i = command_find_word(kinds, "kind", *at, error);
-                        if (i < 0)
+                        kind = find_kind(*at, error);
+                        if (!kind)
                                 return false;
-                        kind = kinds[i];
                         if (!*++at)
                                 return usage(error, "%s: which? The value is missing", kind);
                 }

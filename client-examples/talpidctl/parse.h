@@ -26,6 +26,11 @@ char *parse_prefix(const char *text, GError **error);
 /* "0x1f" and "31" alike. */
 bool parse_number(const char *what, const char *text, guint32 *ret, GError **error);
 
+typedef enum ParseRoutes {
+        PARSE_ANY,
+        PARSE_LEADS_SOMEWHERE, /* each has a next hop, or a type */
+} ParseRoutes;
+
 /**
  * parse_routes() - read routes in words
  * @words: DESTINATION… WORD VALUE…, as often as you like; the words hold for
@@ -33,7 +38,7 @@ bool parse_number(const char *what, const char *text, guint32 *ret, GError **err
  *
  * Return: aa{sv}.
  */
-GVariant *parse_routes(char **words, GError **error);
+GVariant *parse_routes(char **words, ParseRoutes how, GError **error);
 
 /* [mark N] [uid USER] [pid N] [dev NAME] of GetRoute. Return: a{sv}. */
 GVariant *parse_lookup(char **words, GError **error);

@@ -101,29 +101,16 @@ static int add(Ctl *ctl, const Command *command, char **argv, GError **error) {
         g_autofree char *lifetime = NULL;
         const GOptionEntry entries[] = { COMMAND_LIFETIME_ENTRY(&lifetime, "boot (default)"),
                 G_OPTION_ENTRY_NULL };
-        g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-        g_autoptr(GVariant) answer = NULL;
         GVariant *routes;
 
-        if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 1, -1, error))
+        if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 1, -1, error) ||
+                !command_read_lifetime(&lifetime, /* may_be_permanent= */ false, error))
                 return -1;
-        routes = parse_routes(argv, error);
+        routes = parse_routes(argv, PARSE_LEADS_SOMEWHERE, error);
         if (!routes)
                 return -1;
-        if (lifetime)
-                g_variant_dict_insert(&options, "lifetime", "s", lifetime);
-        answer = bus_call(ctl, BUS_ROUTING, "AddRoutes",
-                g_variant_new("(@aa{sv}@a{sv})", routes, g_variant_dict_end(&options)), error);
-        return answer ? CTL_OK : -1;
-}
-
-static GVariant *all_option(bool all) {
-        GVariantDict options;
-
-        g_variant_dict_init(&options, NULL);
-        if (all)
-                g_variant_dict_insert(&options, "all", "b", TRUE);
-        return g_variant_dict_end(&options);
+        return bus_do(ctl, BUS_ROUTING, "AddRoutes",
+                g_variant_new("(@aa{sv}@a{sv})", routes, bus_options(false, lifetime)), error);
 }
 
 static int del(Ctl *ctl, const Command *command, char **argv, GError **error) {
@@ -132,17 +119,15 @@ static int del(Ctl *ctl, const Command *command, char **argv, GError **error) {
                 { "all", 0, 0, G_OPTION_ARG_NONE, &all, "Also routes of other users", NULL },
                 G_OPTION_ENTRY_NULL,
         };
-        g_autoptr(GVariant) answer = NULL;
         GVariant *routes;
 
         if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 1, -1, error))
                 return -1;
-        routes = parse_routes(argv, error);
+        routes = parse_routes(argv, PARSE_ANY, error);
         if (!routes)
                 return -1;
-        answer = bus_call(ctl, BUS_ROUTING, "RemoveRoutes",
-                g_variant_new("(@aa{sv}@a{sv})", routes, all_option(all)), error);
-        return answer ? CTL_OK : -1;
+        return bus_do(ctl, BUS_ROUTING, "RemoveRoutes",
+                g_variant_new("(@aa{sv}@a{sv})", routes, bus_options(all, NULL)), error);
 }
 
 static int clear(Ctl *ctl, const Command *command, char **argv, GError **error) {
@@ -151,13 +136,11 @@ static int clear(Ctl *ctl, const Command *command, char **argv, GError **error) 
                 { "all", 0, 0, G_OPTION_ARG_NONE, &all, "Everybody's", NULL },
                 G_OPTION_ENTRY_NULL,
         };
-        g_autoptr(GVariant) answer = NULL;
 
         if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 0, 0, error))
                 return -1;
-        answer = bus_call(
-                ctl, BUS_ROUTING, "ClearRoutes", g_variant_new("(@a{sv})", all_option(all)), error);
-        return answer ? CTL_OK : -1;
+        return bus_do(ctl, BUS_ROUTING, "ClearRoutes",
+                g_variant_new("(@a{sv})", bus_options(all, NULL)), error);
 }
 
 /* --- get, mtu --- */

@@ -37,22 +37,18 @@ static int set_or_print(Ctl *ctl, const Command *command, const char *const *wor
                 COMMAND_LIFETIME_ENTRY(&lifetime, "boot (default), or permanent"),
                 G_OPTION_ENTRY_NULL,
         };
-        g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-        g_autoptr(GVariant) answer = NULL;
         int i;
 
-        if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 0, 1, error))
+        if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 0, 1, error) ||
+                !command_read_lifetime(&lifetime, /* may_be_permanent= */ true, error))
                 return -1;
         if (!argv[0])
                 return print_property(ctl, BUS_SPLIT_PATH, BUS_SPLIT, property, error);
         i = command_find_word(words, command->name, argv[0], error);
         if (i < 0)
                 return -1;
-        if (lifetime)
-                g_variant_dict_insert(&options, "lifetime", "s", lifetime);
-        answer = bus_call(ctl, BUS_SPLIT, method,
-                g_variant_new("(s@a{sv})", words[i], g_variant_dict_end(&options)), error);
-        return answer ? CTL_OK : -1;
+        return bus_do(ctl, BUS_SPLIT, method,
+                g_variant_new("(s@a{sv})", words[i], bus_options(false, lifetime)), error);
 }
 
 int mode_run(Ctl *ctl, const Command *command, char **argv, GError **error) {

@@ -44,19 +44,30 @@ static bool insert_bypass(GVariantDict *options, char **texts, GError **error) {
 
 typedef struct TunnelOptions {
         gboolean allow_lan, open, replace;
-        int mtu;
-        char *ipv4, *ipv6, *lifetime;
+        char *ipv4, *ipv6, *mtu, *lifetime;
         char **bypass;
 } TunnelOptions;
 
 static void tunnel_options_clear(TunnelOptions *options) {
         g_free(options->ipv4);
         g_free(options->ipv6);
+        g_free(options->mtu);
         g_free(options->lifetime);
         g_strfreev(options->bypass);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TunnelOptions, tunnel_options_clear)
+
+static bool insert_mtu(GVariantDict *options, const char *text, GError **error) {
+        guint32 bytes;
+
+        if (!text)
+                return true;
+        if (!parse_number("mtu", text, &bytes, error))
+                return false;
+        g_variant_dict_insert(options, "mtu", "u", bytes);
+        return true;
+}
 
 static bool fill(GVariantDict *ret, const TunnelOptions *told, GError **error) {
         if (told->allow_lan)
@@ -67,15 +78,13 @@ static bool fill(GVariantDict *ret, const TunnelOptions *told, GError **error) {
                 g_variant_dict_insert(ret, "replace", "b", TRUE);
         if (told->lifetime)
                 g_variant_dict_insert(ret, "lifetime", "s", told->lifetime);
-        if (told->mtu > 0)
-                g_variant_dict_insert(ret, "mtu", "u", (guint32)told->mtu);
         return insert_switch(ret, "ipv4", told->ipv4, error) &&
-               insert_switch(ret, "ipv6", told->ipv6, error) &&
+               insert_switch(ret, "ipv6", told->ipv6, error) && insert_mtu(ret, told->mtu, error) &&
                insert_bypass(ret, told->bypass, error);
 }
 
 static int set(Ctl *ctl, const Command *command, char **argv, GError **error) {
-        g_auto(TunnelOptions) told = { .mtu = 0 };
+        g_auto(TunnelOptions) told = { .mtu = NULL };
         const GOptionEntry entries[] = {
                 { "bypass", 0, 0, G_OPTION_ARG_STRING_ARRAY, &told.bypass,
                         "Addresses and prefixes that go around it: the relay", "ADDRESS,…" },
@@ -89,19 +98,18 @@ static int set(Ctl *ctl, const Command *command, char **argv, GError **error) {
                         "Carry IPv4 (default: where the device has an address of it)", "yes|no" },
                 { "ipv6", 0, 0, G_OPTION_ARG_STRING, &told.ipv6, "Carry IPv6 (the same)",
                         "yes|no" },
-                { "mtu", 0, 0, G_OPTION_ARG_INT, &told.mtu, "MTU of its routes", "BYTES" },
+                { "mtu", 0, 0, G_OPTION_ARG_STRING, &told.mtu, "MTU of its routes", "BYTES" },
                 COMMAND_LIFETIME_ENTRY(&told.lifetime, "boot (default)"),
                 G_OPTION_ENTRY_NULL,
         };
         g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-        g_autoptr(GVariant) answer = NULL;
 
         if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 1, 1, error) ||
+                !command_read_lifetime(&told.lifetime, /* may_be_permanent= */ false, error) ||
                 !fill(&options, &told, error))
                 return -1;
-        answer = bus_call(ctl, BUS_ROUTING, "SetTunnel",
+        return bus_do(ctl, BUS_ROUTING, "SetTunnel",
                 g_variant_new("(s@a{sv})", argv[0], g_variant_dict_end(&options)), error);
-        return answer ? CTL_OK : -1;
 }
 
 static int unset(Ctl *ctl, const Command *command, char **argv, GError **error) {
@@ -110,16 +118,11 @@ static int unset(Ctl *ctl, const Command *command, char **argv, GError **error) 
                 { "all", 0, 0, G_OPTION_ARG_NONE, &all, "Also one that another user set", NULL },
                 G_OPTION_ENTRY_NULL,
         };
-        g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-        g_autoptr(GVariant) answer = NULL;
 
         if (!command_parse(ctl, command, entries, COMMAND_PARSE_ANYWHERE, argv, 0, 0, error))
                 return -1;
-        if (all)
-                g_variant_dict_insert(&options, "all", "b", TRUE);
-        answer = bus_call(ctl, BUS_ROUTING, "UnsetTunnel",
-                g_variant_new("(@a{sv})", g_variant_dict_end(&options)), error);
-        return answer ? CTL_OK : -1;
+        return bus_do(ctl, BUS_ROUTING, "UnsetTunnel",
+                g_variant_new("(@a{sv})", bus_options(all, NULL)), error);
 }
 
 const Command tunnel_commands[] = {

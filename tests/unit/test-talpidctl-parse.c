@@ -109,13 +109,24 @@ static void test_numbers(void) {
         g_assert_cmpuint(number, ==, G_MAXUINT32);
 }
 
-static void check_routes(const char *line, const char *expected) {
+static void check_routes_how(const char *line, ParseRoutes how, const char *expected) {
         g_auto(GStrv) words = g_strsplit(line, " ", -1);
         GError *error = NULL;
-        GVariant *routes = parse_routes(words, &error);
+        GVariant *routes = parse_routes(words, how, &error);
         g_autofree char *text = print(routes, error);
 
         g_assert_cmpstr(text, ==, expected);
+}
+
+static void check_routes(const char *line, const char *expected) {
+        check_routes_how(line, PARSE_ANY, expected);
+}
+
+static void test_lead_somewhere(void) {
+        check_routes_how("10.0.0.0/8 192.0.2.0/24 metric 5", PARSE_LEADS_SOMEWHERE,
+                "error: 10.0.0.0/8: where to? Say via ADDRESS, dev DEVICE or node default");
+        check_routes_how("192.0.2.0/24 type blackhole", PARSE_LEADS_SOMEWHERE,
+                "destination: '192.0.2.0/24', type: 'blackhole'");
 }
 
 static void test_routes(void) {
@@ -207,7 +218,7 @@ static void test_wrong_items(void) {
                 "\"default.gateway\" is no destination, as 10.0.0.0/8 or fd00::/8");
         check_wrong_items("firefox",
                 "there is no kind \"firefox\"; there are: pid, unit, cgroup, user, network, "
-                "interface, executable, app, domain");
+                "interface. Of a program name the processes: $(pgrep firefox)");
 }
 
 static void test_words(void) {
@@ -232,6 +243,7 @@ int main(int argc, char **argv) {
         g_test_add_func(
                 "/talpidctl-parse/words-hold-for-the-destinations-before-them", test_routes);
         g_test_add_func("/talpidctl-parse/names-the-wrong-word-of-a-route", test_wrong_routes);
+        g_test_add_func("/talpidctl-parse/routes-to-be-added-lead-somewhere", test_lead_somewhere);
         g_test_add_func("/talpidctl-parse/reads-lookups", test_lookups);
         g_test_add_func("/talpidctl-parse/guesses-kinds-that-speak-for-themselves", test_items);
         g_test_add_func("/talpidctl-parse/names-the-wrong-word-of-an-item", test_wrong_items);
