@@ -4,11 +4,15 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <linux/rtnetlink.h>
 
 #include "backends/base/cleanup.h"
+
+#define TABLE_TEXT_MAX 32
 
 static const char *const lifetime_names[_LIFETIME_MAX] = {
         [LIFETIME_BOOT] = "boot",
@@ -133,9 +137,17 @@ static size_t count_routes_of_user(const Intent *intent, uid_t uid) {
         return n;
 }
 
+/* " in table 1985"; of main nothing. */
+static const char *in_table(uint32_t table, char buffer[static TABLE_TEXT_MAX]) {
+        if (table == RT_TABLE_MAIN)
+                return "";
+        (void)snprintf(buffer, TABLE_TEXT_MAX, " in table %" PRIu32, table);
+        return buffer;
+}
+
 /* Checks @wanted against what holds its slot. Return: 1 new; 0 the owner has it; -EPERM. */
 static int check_slot(const Intent *intent, const WantedRoute *wanted, Refusal *why) {
-        char destination[PREFIX_TEXT_MAX];
+        char destination[PREFIX_TEXT_MAX], table[TABLE_TEXT_MAX];
         size_t index;
 
         (void)array_search(&intent->routes, wanted, wanted_route_compare_slot, &index);
@@ -146,10 +158,10 @@ static int check_slot(const Intent *intent, const WantedRoute *wanted, Refusal *
                         break;
                 if (!wanted_route_same(held, wanted))
                         return refusal_set(why, REFUSAL_ROUTE_EXISTS,
-                                "a different route to %s (table %u, metric %u) is managed for user "
+                                "a different route to %s%s with metric %u is managed for user "
                                 "%u already: remove it first, or choose another metric",
                                 prefix_format(&wanted->route.destination, destination),
-                                wanted->route.table, wanted->route.metric,
+                                in_table(wanted->route.table, table), wanted->route.metric,
                                 intent_owner(intent, held->owner)->uid);
                 if (held->owner == wanted->owner)
                         return 0;
@@ -251,16 +263,16 @@ static bool match_route(const RouteMatch *match, const WantedRoute *wanted) {
 }
 
 static int refuse_no_such_route(const RouteMatch *match, const Owner *other, Refusal *why) {
-        char destination[PREFIX_TEXT_MAX];
+        char destination[PREFIX_TEXT_MAX], table[TABLE_TEXT_MAX];
 
         (void)prefix_format(&match->destination, destination);
         if (other)
                 return refusal_set(why, REFUSAL_NO_SUCH_ROUTE,
-                        "the route to %s (table %u) belongs to user %u: say 'all' to remove it",
-                        destination, match->table, other->uid);
+                        "the route to %s%s belongs to user %u: say 'all' to remove it", destination,
+                        in_table(match->table, table), other->uid);
         return refusal_set(why, REFUSAL_NO_SUCH_ROUTE,
-                "no managed route to %s (table %u) like that: see ListRoutes", destination,
-                match->table);
+                "no managed route to %s%s like that: see ListRoutes", destination,
+                in_table(match->table, table));
 }
 
 /* Marks what @match means in @doomed. Return: 0; -EPERM when that is nothing. */
