@@ -9,7 +9,7 @@
  * tunnel through. All are veths whose other ends are up.
  */
 
-#include "tests/lib/bus-fixture.h"
+#include "tests/lib/bus-agent.h"
 
 #define NAME "org.talpid.Routing"
 #define PATH "/org/talpid/Routing"

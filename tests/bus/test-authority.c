@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "polkit/actions.h"
-#include "tests/lib/bus-fixture.h"
+#include "tests/lib/bus-agent.h"
 
 #define NAME "org.talpid.Routing"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A system bus of one's own, with the real polkitd and clients of several users.
+ * A system bus of one's own, with the real polkitd. Its clients: bus-client.h.
  *
  * The test process moves into a mount namespace in which polkit has the
  * actions of this tree and the rules of the test alone; nothing outside is
@@ -59,6 +59,10 @@ BusFixture *bus_fixture_new(void);
 void bus_fixture_free(BusFixture *bus);
 
 const char *bus_fixture_get_address(const BusFixture *bus);
+const char *bus_fixture_get_socket(const BusFixture *bus); /* a path */
+
+/* A connection of root in this process; owned by the fixture. */
+GDBusConnection *bus_fixture_get_connection(const BusFixture *bus);
 
 /* Starts polkitd with these rules (JavaScript; NULL: none) and waits until it serves. */
 void bus_fixture_start_polkitd(BusFixture *bus, const char *rules);
@@ -87,81 +91,3 @@ void bus_process_kill(BusProcess *process);
 
 /* Sends @signal_number, waits for the end, frees. Return: exit status; -1 ended by a signal. */
 int bus_process_end(BusProcess *process, int signal_number);
-
-/* Clients */
-
-typedef struct BusClient BusClient;
-
-/*
- * Connects as @uid, from a process of its own: to bus daemon and polkit it has
- * that uid and pid, while the connection is at hand here. Passing of file
- * descriptors works.
- */
-BusClient *bus_client_new(BusFixture *bus, uid_t uid);
-
-/* Leaves the bus and ends its process, as a crash does. NULL is fine. */
-void bus_client_free(BusClient *client);
-
-GDBusConnection *bus_client_get_connection(const BusClient *client);
-pid_t bus_client_get_pid(const BusClient *client);
-
-typedef enum BusCallFlags {
-        BUS_CALL_PLAIN = 0,
-        BUS_CALL_INTERACTIVE = 1 << 0, /* allow interactive authorization */
-} BusCallFlags;
-
-/* A call under way. Fields are for reading; @done comes with @reply or @error. */
-typedef struct BusCall {
-        bool done;
-        GVariant *reply;
-        GError *error;
-        GCancellable *cancellable;
-} BusCall;
-
-/* @arguments is a floating tuple, or NULL. Waits for ever if need be. */
-BusCall *bus_client_submit(BusClient *client, const char *name, const char *path,
-        const char *interface, const char *member, GVariant *arguments, BusCallFlags flags);
-
-/* Forgets the call; its client may still hang in it. NULL is fine. */
-void bus_call_free(BusCall *call);
-
-/* D-Bus error name of a finished call, "" when it succeeded. Lives as long as the call. */
-const char *bus_call_get_error_name(BusCall *call);
-
-/* bus_client_submit() and waiting for the end. Return: the reply, owned; NULL and @error set. */
-GVariant *bus_client_call(BusClient *client, const char *name, const char *path,
-        const char *interface, const char *member, GVariant *arguments, BusCallFlags flags,
-        GError **error);
-
-/* Passwords */
-
-typedef enum BusAgentAnswer {
-        BUS_AGENT_HANGS,     /* the person thinks */
-        BUS_AGENT_GRANTS,    /* the right password */
-        BUS_AGENT_FAILS,     /* a wrong password */
-        BUS_AGENT_DISMISSES, /* the dialog is closed */
-} BusAgentAnswer;
-
-/* What a person at the client's screen sees and does. Fields but @answer are for reading. */
-typedef struct BusAgent {
-        BusAgentAnswer answer;
-        unsigned n_begun;
-        unsigned n_cancelled;
-        char *action;      /* of the last dialog */
-        char *message;     /* of the last dialog, $(keys) filled in */
-        GVariant *details; /* of the last dialog, a{ss} */
-
-        BusFixture *bus;
-        unsigned registration;
-        char *path;
-        GVariant *subject;
-        GPtrArray *invocations; /* dialogs that hang */
-} BusAgent;
-
-/* Registers an authentication agent for the process of @client; polkitd must run. */
-BusAgent *bus_agent_new(BusFixture *bus, BusClient *client, BusAgentAnswer answer);
-
-/* The person at last types the right password into every dialog that hangs. */
-void bus_agent_grant_held(BusAgent *agent);
-
-void bus_agent_free(BusAgent *agent);
