@@ -151,11 +151,25 @@ static void add_listed(
                 add_text(items, "None");
 }
 
+/* Why it is grey below, or all without a mark though some may be listed. */
+static const char *describe_permission(Permission permission, bool own) {
+        if (permission == PERMISSION_NO)
+                return own ? "Refused by the rules of this machine (polkit)"
+                           : "Refused and not told by the rules of this machine (polkit)";
+        return permission == PERMISSION_PASSWORD && !own
+                       ? "Which of these are listed is told after a password"
+                       : NULL;
+}
+
 static void add_submenu(GPtrArray *items, const char *label, bool own, const Status *status,
         const Permissions *permissions, GPtrArray *apps) {
         MenuItem *submenu = add(items, MENU_SUBMENU, label);
+        const char *why = describe_permission(
+                own ? permissions->exclude_own : permissions->exclude_other, own);
 
         submenu->children = g_ptr_array_new_with_free_func(item_free);
+        if (why && status->is_there)
+                add_text(submenu->children, "%s", why);
         for (guint i = 0; i < apps->len; i++) {
                 const App *app = g_ptr_array_index(apps, i);
 

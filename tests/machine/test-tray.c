@@ -159,7 +159,9 @@ static void test_permissions(Machine *machine) {
             "polkit.Result.NO; });' >" RULES);
         desk_wait_for_line(&scene.desk, "  [ ] Space Game (grey)");
         desk_wait_for_line(&scene.desk, "  [ ] dbus (grey)");
+        desk_wait_for_line(&scene.desk, "  Refused by the rules of this machine (polkit)");
         run("rm " RULES);
+        desk_wait_for_line(&scene.desk, "  Which of these are listed is told after a password");
         desk_wait_for_line(&scene.desk, "  [ ] Space Game");
         close_scene(&scene);
 }

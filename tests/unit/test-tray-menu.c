@@ -214,6 +214,36 @@ static void test_permissions(void) {
         check_line(&(Scene){ .properties = "{'Available': <false>}" }, "  [ ] player (grey)");
 }
 
+/* An application without a mark is not said to be in the tunnel where that is not known. */
+static void test_why(void) {
+        static const struct {
+                const char *permissions, *lines;
+        } cases[] = {
+                { "{" OWN ": 'no', " OTHER ": 'yes'}",
+                        "Running applications\n"
+                        "  Refused by the rules of this machine (polkit)\n"
+                        "  [ ] game (grey)\n"
+                        "  [ ] player (grey)\n"
+                        "Other users and the system\n"
+                        "  [ ] cron" },
+                { "{" OWN ": 'yes', " OTHER ": 'no'}",
+                        "Other users and the system\n"
+                        "  Refused and not told by the rules of this machine (polkit)\n"
+                        "  [ ] cron (grey)" },
+                { "{" OWN ": 'auth', " OTHER ": 'auth'}",
+                        "Running applications\n"
+                        "  [ ] game\n"
+                        "  [ ] player\n"
+                        "Other users and the system\n"
+                        "  Which of these are listed is told after a password\n"
+                        "  [ ] cron" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+                check_line(&(Scene){ .properties = WORKING, .permissions = cases[i].permissions },
+                        cases[i].lines);
+}
+
 static void test_lengths(void) {
         g_autofree char *reason = g_strnfill(5000, 'x');
         g_autofree char *properties = g_strdup_printf(
@@ -315,6 +345,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/tray-menu/offers-to-start-a-service-that-is-absent", test_absent);
         g_test_add_func("/tray-menu/says-what-the-service-says", test_lines);
         g_test_add_func("/tray-menu/greys-out-what-polkit-refuses", test_permissions);
+        g_test_add_func("/tray-menu/says-why-it-is-grey-or-not-known", test_why);
         g_test_add_func("/tray-menu/is-bounded", test_lengths);
         g_test_add_func("/tray-menu/knows-what-can-change-in-place", test_same);
         g_test_add_func("/tray-menu/icon-tells-the-state", test_icons);
