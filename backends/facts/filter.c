@@ -44,6 +44,7 @@ static const char *kind_name(FilterKind kind) {
                 [FILTER_USER] = "user",
                 [FILTER_INCLUDED] = "included",
                 [FILTER_INTERFACE] = "interface",
+                [FILTER_RESOLVER] = "resolver",
         };
 
         assert(kind < _FILTER_KIND_MAX);

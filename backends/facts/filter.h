@@ -30,6 +30,9 @@ typedef enum FilterKind {
         FILTER_INCLUDED,  /* `prefix`: destinations that must not be reached beside the tunnel,
                            * with FILTER_GUARD_INCLUDED alone */
         FILTER_INTERFACE, /* `name`: what is forwarded from it may go around */
+        FILTER_RESOLVER,  /* `prefix`, of one host: with FILTER_GUARD_INCLUDED, where questions of
+                           * users and interfaces to this machine's own resolvers go instead;
+                           * where there is none of the family, they are refused */
         _FILTER_KIND_MAX,
 } FilterKind;
 

@@ -53,9 +53,10 @@ static int check_filter(const FilterItem *item, const char **ret_why) {
         case FILTER_LAN:
         case FILTER_AROUND:
         case FILTER_INCLUDED:
+        case FILTER_RESOLVER:
                 if (!is_family(prefix->family) || prefix->length > family_size_bits(prefix->family))
                         return refuse(-EINVAL, "not a prefix", ret_why);
-                if (item->kind == FILTER_TUNNEL_ADDRESS &&
+                if ((item->kind == FILTER_TUNNEL_ADDRESS || item->kind == FILTER_RESOLVER) &&
                         prefix->length != family_size_bits(prefix->family))
                         return refuse(-EINVAL, "not the address of one host", ret_why);
                 return 0;
@@ -139,6 +140,7 @@ int nft_codec_encode(const FactSet *facts, NftablesMechanism mechanism, const Nf
                 table.flows |= past->flows;
                 table.past = past->groups;
                 table.n_past = past->n_groups;
+                table.redirects_nothing = past->redirects_nothing;
         }
         r = nft_table_gather(&table, facts);
 

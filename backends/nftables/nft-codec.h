@@ -45,6 +45,8 @@ typedef struct NftPast {
         NftFlows flows;
         const MarkedGroup *groups; /* no two with one id; some may be in the facts; borrowed */
         size_t n_groups;
+        bool redirects_nothing; /* this kernel has no NAT: what would be sent elsewhere is refused
+                                 */
 } NftPast;
 
 /*

@@ -306,6 +306,21 @@ static void write_guard_names(NftTable *table) {
                 match_mark(rule, table->base->included, table->base->mask);
                 end_guard_names(rule, protocols[i]);
                 write_guard_names_of_groups(table, chain, protocols[i]);
+                if (table->n_of[FILTER_USER] > 0) {
+                        rule_begin(rule, chain);
+                        match_in_set(rule, NFT_META_SKUID, SET_USERS);
+                        match_other_mark(rule, table->base->mark, table->base->mask);
+                        end_guard_names(rule, protocols[i]);
+                }
+        }
+        if (table->n_of[FILTER_INTERFACE] == 0)
+                return;
+        nft_table_add_chain(table, "guard-forwarded-names", "filter", NF_INET_LOCAL_IN,
+                PRIORITY_FILTER, "nor do those who are forwarded");
+        for (size_t i = 0; i < ARRAY_LENGTH(protocols); i++) {
+                rule_begin(rule, "guard-forwarded-names");
+                nft_table_match_device(table, NFT_META_IIFNAME, FILTER_INTERFACE);
+                end_guard_names(rule, protocols[i]);
         }
 }
 

@@ -3,6 +3,7 @@
 #include "backends/nftables/nft-marks.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -229,9 +230,97 @@ static void write_masquerade_output(NftTable *table) {
         }
 }
 
+static const uint8_t name_protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
+
+static void send_questions(
+        NftTable *table, uint8_t protocol, const Prefix *resolver, const char *comment) {
+        NftRule *rule = &table->rule;
+        Address address = { .family = resolver->family };
+
+        memcpy(address.bytes, resolver->bytes, sizeof(address.bytes));
+        match_family(rule, address.family);
+        match_destination_type_set(rule, SET_FOR_US);
+        match_protocol(rule, protocol);
+        match_destination_port(rule, 53);
+        send_to(rule, &address);
+        rule_end(rule, NFT_RULE_NO_VERDICT, comment);
+}
+
+/* A packet that is redirected is routed once more, and then no rule knows its user. */
+static void write_mark_questions(NftTable *table) {
+        static const char *const chain = "mark-questions";
+        NftRule *rule = &table->rule;
+
+        nft_table_add_chain(table, chain, "filter", NF_INET_LOCAL_OUT, PRIORITY_MANGLE,
+                "questions of users go into the tunnel");
+        for (size_t i = 0; i < ARRAY_LENGTH(name_protocols); i++) {
+                rule_begin(rule, chain);
+                match_in_set(rule, NFT_META_SKUID, SET_USERS);
+                match_other_mark(rule, table->base->mark, table->base->mask);
+                match_destination_type_set(rule, SET_FOR_US);
+                match_protocol(rule, name_protocols[i]);
+                match_destination_port(rule, 53);
+                set_mark(rule, table->base->included, table->base->mask);
+                rule_end(rule, NFT_RULE_NO_VERDICT, "a user's questions");
+        }
+}
+
+/*
+ * Users and interfaces have no group: what they ask this machine is asked by its
+ * resolver, which uses any link. Other servers they reach through the tunnel.
+ */
+static void write_resolve_listed(NftTable *table) {
+        static const char *const users = "resolve-users", *const forwarded = "resolve-forwarded";
+        bool has_users = table->n_of[FILTER_USER] > 0;
+        bool has_interfaces = table->n_of[FILTER_INTERFACE] > 0;
+        NftRule *rule = &table->rule;
+
+        if (!nft_table_redirects_listed(table))
+                return;
+        if (has_users)
+                write_mark_questions(table);
+        if (has_users)
+                nft_table_add_chain(table, users, "nat", NF_INET_LOCAL_OUT, PRIORITY_DSTNAT,
+                        "questions of users go to the tunnel's resolver");
+        if (has_interfaces)
+                nft_table_add_chain(table, forwarded, "nat", NF_INET_PRE_ROUTING, PRIORITY_DSTNAT,
+                        "questions from interfaces go to the tunnel's resolver");
+        for (size_t i = 0; i < 2 * table->n_filters; i++) {
+                const FilterItem *item = &table->filters[i / 2].filter;
+
+                if (item->kind != FILTER_RESOLVER)
+                        continue;
+                if (has_users) {
+                        rule_begin(rule, users);
+                        match_in_set(rule, NFT_META_SKUID, SET_USERS);
+                        match_other_mark(rule, table->base->mark, table->base->mask);
+                        send_questions(
+                                table, name_protocols[i % 2], &item->prefix, "a user's questions");
+                }
+                if (has_interfaces) {
+                        rule_begin(rule, forwarded);
+                        nft_table_match_device(table, NFT_META_IIFNAME, FILTER_INTERFACE);
+                        send_questions(table, name_protocols[i % 2], &item->prefix,
+                                "questions from an interface");
+                }
+        }
+        if (!has_users)
+                return;
+        nft_table_add_chain(table, "masquerade-users", "nat", NF_INET_POST_ROUTING, PRIORITY_SRCNAT,
+                "they leave with an address of the tunnel");
+        rule_begin(rule, "masquerade-users");
+        match_in_set(rule, NFT_META_SKUID, SET_USERS);
+        match_other_name(rule, NFT_META_OIFNAME, "lo");
+        match_flow_redirected(rule);
+        match_foreign_source(rule);
+        masquerade(rule);
+        rule_end(rule, NFT_RULE_NO_VERDICT, "source is not of the link it leaves by");
+}
+
 void nft_marks_write(NftTable *table) {
         write_mark_flows(table);
         write_mark_output(table);
         write_resolve_output(table);
+        write_resolve_listed(table);
         write_masquerade_output(table);
 }

@@ -230,6 +230,11 @@ void match_flow_not_redirected(NftRule *rule) {
         compare_bits(rule, NFT_CMP_EQ, 0, IPS_DST_NAT);
 }
 
+void match_flow_redirected(NftRule *rule) {
+        load_flow(rule, NFT_CT_STATUS);
+        compare_bits(rule, NFT_CMP_NEQ, 0, IPS_DST_NAT);
+}
+
 void match_flow_original(NftRule *rule) {
         uint8_t direction = IP_CT_DIR_ORIGINAL;
 

@@ -47,6 +47,7 @@ void match_flow_mark(NftRule *rule, uint32_t mark, uint32_t mask);      /* ct ma
 void match_flow_start(NftRule *rule);                                   /* ct status ! confirmed */
 void match_flow_begun(NftRule *rule);                                   /* ct status confirmed */
 void match_flow_not_redirected(NftRule *rule);                          /* ct status ! dnat */
+void match_flow_redirected(NftRule *rule);                              /* ct status dnat */
 void match_flow_original(NftRule *rule);                                /* ct direction original */
 void match_held_socket(NftRule *rule);                                  /* meta skuid != -1 */
 void match_destination_set(NftRule *rule, int family, const char *set); /* ip daddr @lan-ipv4 */

@@ -124,6 +124,11 @@ bool nft_table_marks_from_uplink(const NftTable *table) {
         return table->n_of[FILTER_UPLINK] > 0;
 }
 
+bool nft_table_redirects_listed(const NftTable *table) {
+        return nft_table_guards_included(table) && table->n_of[FILTER_RESOLVER] > 0 &&
+               !table->redirects_nothing;
+}
+
 /* Answers to what is forwarded have our address until later, and would go back into the tunnel. */
 bool nft_table_marks_from_tunnel(const NftTable *table) {
         return nft_table_guards_included(table) && table->n_of[FILTER_TUNNEL] > 0 &&
@@ -136,8 +141,12 @@ FilterKind nft_table_exit(const NftTable *table) {
 
 /* Where resolve-output sends questions of loopback addresses out, route_localnet lets others in. */
 bool nft_table_lets_loopback_out(const NftTable *table) {
-        return table->n_of[nft_table_exit(table)] > 0 && table->n_resolvers > 0 &&
-               table->resolvers[0].resolver.address.family == AF_INET; /* sorted */
+        bool for_groups = table->n_resolvers > 0 &&
+                          table->resolvers[0].resolver.address.family == AF_INET; /* sorted */
+        bool for_users = nft_table_redirects_listed(table) && table->n_of[FILTER_USER] > 0 &&
+                         table->n_ipv4[FILTER_RESOLVER] > 0;
+
+        return table->n_of[nft_table_exit(table)] > 0 && (for_groups || for_users);
 }
 
 /* Class ids follow the process, so they say nothing of whose a socket was. */
@@ -172,6 +181,7 @@ static const char *device_set(FilterKind kind) {
         case FILTER_AROUND:
         case FILTER_USER:
         case FILTER_INCLUDED:
+        case FILTER_RESOLVER:
         case _FILTER_KIND_MAX:
                 break;
         }
@@ -227,6 +237,7 @@ const char *nft_table_prefix_set(FilterKind kind, int family) {
         case FILTER_UPLINK:
         case FILTER_USER:
         case FILTER_INTERFACE:
+        case FILTER_RESOLVER:
         case _FILTER_KIND_MAX:
                 break;
         }

@@ -56,6 +56,7 @@ typedef struct NftTable {
         bool above[NFT_LEVELS]; /* at which something lies above listed groups */
         NftMark new_mark;       /* of what is new below those; 0: there are none */
         bool resolves;
+        bool redirects_nothing;
 } NftTable;
 
 /* Sorts out @facts for @table, which has its batch, mechanism and flows. Return: 0; -E2BIG. */
@@ -68,6 +69,7 @@ bool nft_table_guards_included(const NftTable *table);
 bool nft_table_guards_listed(const NftTable *table);
 bool nft_table_marks_from_uplink(const NftTable *table);
 bool nft_table_marks_from_tunnel(const NftTable *table);
+bool nft_table_redirects_listed(const NftTable *table); /* questions of users and interfaces */
 bool nft_table_lets_loopback_out(const NftTable *table);
 
 /* The devices by which groups leave. */

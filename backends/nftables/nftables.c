@@ -32,6 +32,7 @@ typedef struct Nftables {
         NftFlows flows;            /* that were given marks since there is a table */
         Array former;              // MarkedGroup, see nft-former.h
         bool knows_former;         /* of the last run */
+        bool redirects_nothing;    /* this kernel has no NAT, as it turned out */
         bool is_started;           /* a resync was asked for: reports are wanted */
 
         /* The table is ours: we wrote it, and nobody else's can be in its place unseen. */
@@ -108,7 +109,8 @@ static int check_place(Nftables *nftables, Fault *fault) {
  * is bound to the ruleset that was looked at.
  */
 static int write_once(Nftables *nftables, const FactSet *facts, const Array *former, Fault *fault) {
-        const NftPast past = { nftables->flows, former->items, former->n };
+        const NftPast past = { nftables->flows, former->items, former->n,
+                nftables->redirects_nothing };
         CLEANUP(nft_batch_clear) NftBatch batch = NFT_BATCH_INIT;
         uint32_t generation = 0;
         int r = 0;
@@ -137,6 +139,19 @@ static int gather_former(const Nftables *nftables, const FactSet *facts, Array *
         return r < 0 ? r : nft_former_note(former, &nftables->content, facts);
 }
 
+/* Perhaps: kernels say it in many ways. Without it, questions of users are refused. */
+static bool is_for_want_of_nat(const Nftables *nftables, const FactSet *facts, int r) {
+        const Fact *fact;
+
+        if (r >= 0 || r == -EEXIST || r == -ENOMEM || nftables->redirects_nothing)
+                return false;
+        ARRAY_FOREACH(fact, &facts->facts) {
+                if (fact->kind == FACT_FILTER && fact->filter.kind == FILTER_RESOLVER)
+                        return true;
+        }
+        return false;
+}
+
 static int write_table(Nftables *nftables, const FactSet *facts, Fault *fault) {
         CLEANUP(array_clear) Array former = ARRAY_INIT(MarkedGroup);
         NftTableInfo info = { 0 };
@@ -149,6 +164,12 @@ static int write_table(Nftables *nftables, const FactSet *facts, Fault *fault) {
         r = -ERESTART;
         for (unsigned i = 0; r == -ERESTART && i < TRIES_MAX; i++)
                 r = write_once(nftables, facts, &former, fault);
+        if (is_for_want_of_nat(nftables, facts, r)) {
+                nftables->redirects_nothing = true;
+                r = write_table(nftables, facts, fault);
+                nftables->redirects_nothing = r >= 0;
+                return r;
+        }
         if (r < 0)
                 return r;
         array_clear(&nftables->former);

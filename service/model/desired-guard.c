@@ -102,6 +102,33 @@ static int put_filter_of_selectors(FactSet *facts, const DesiredView *view) {
         return r;
 }
 
+static bool lists(const DesiredView *view, SelectorKind kind) {
+        const Selector *selector;
+
+        ARRAY_FOREACH(selector, &view->input.intent->split.selectors) {
+                if (selector->kind == kind)
+                        return true;
+        }
+        return false;
+}
+
+/* Groups have FACT_RESOLVER. */
+static int put_filter_of_resolvers(FactSet *facts, const DesiredView *view) {
+        int r = 0;
+
+        if (!desired_is_include(view) || desired_is_blind(view) ||
+                (!lists(view, SELECTOR_USER) && !lists(view, SELECTOR_INTERFACE)))
+                return 0;
+        for (int i = 0; r >= 0 && i < 2; i++) {
+                const Address *resolver = &view->input.resolvers[i];
+                Prefix host = prefix_of_address(resolver, family_size_bits(resolver->family));
+
+                if (address_is_set(resolver))
+                        r = put_filter_prefix(facts, FILTER_RESOLVER, &host);
+        }
+        return r;
+}
+
 static int put_filter_of_uplinks(FactSet *facts, const DesiredView *view) {
         int r = 0;
 
@@ -127,8 +154,11 @@ static int put_sysctl(FactSet *facts, const DesiredView *view, SysctlKey key, co
  * Return: the device they leave by; NULL: none do.
  */
 static const char *needs_localnet(const DesiredView *view) {
-        if (!view->input.firewall_marks || !split_is_active(&view->input.intent->split) ||
-                !desired_resolves(view) || !address_is_set(&view->input.resolvers[0]))
+        bool of_users = desired_is_include(view) && lists(view, SELECTOR_USER);
+
+        if ((!view->input.firewall_marks && !of_users) ||
+                !split_is_active(&view->input.intent->split) || !desired_resolves(view) ||
+                !address_is_set(&view->input.resolvers[0]))
                 return NULL;
         if (desired_is_include(view))
                 return view->has_tunnel_link ? view->tunnel_link.name : NULL;
@@ -169,6 +199,8 @@ int desired_put_guard(const DesiredView *view, FactSet *facts) {
                 r = put_filter_of_tunnel(facts, view);
         if (r >= 0)
                 r = put_filter_of_selectors(facts, view);
+        if (r >= 0)
+                r = put_filter_of_resolvers(facts, view);
         if (r >= 0)
                 r = put_filter_of_uplinks(facts, view);
         return r < 0 ? r : put_sysctls(facts, view);

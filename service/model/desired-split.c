@@ -296,12 +296,17 @@ static int put_resolvers(FactSet *facts, const DesiredView *view) {
 bool desired_refuses_names(const DesiredView *view) {
         const Split *split = &view->input.intent->split;
         const Selector *selector;
-        bool has_groups = split->groups.n > 0;
+        bool has_listed = split->groups.n > 0;
 
         ARRAY_FOREACH(selector, &split->selectors) {
-                has_groups |= selector->kind == SELECTOR_UNIT || selector->kind == SELECTOR_CGROUP;
+                bool is_group =
+                        selector->kind == SELECTOR_UNIT || selector->kind == SELECTOR_CGROUP;
+                bool is_of_filter =
+                        selector->kind == SELECTOR_USER || selector->kind == SELECTOR_INTERFACE;
+
+                has_listed |= is_group || (is_of_filter && view->input.has_filter);
         }
-        return desired_is_include(view) && has_groups && view->has_tunnel_link &&
+        return desired_is_include(view) && has_listed && view->has_tunnel_link &&
                !address_is_set(&view->input.resolvers[0]) &&
                !address_is_set(&view->input.resolvers[1]);
 }

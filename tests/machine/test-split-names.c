@@ -153,12 +153,84 @@ static void test_include_unknown(Machine *machine) {
         split_lab_close(&s);
 }
 
+#define OF_BOB(command) "setpriv --reuid=bob --regid=bob --clear-groups sh -c \"" command "\""
+#define VC(ask) "RES_OPTIONS='use-vc timeout:1' timeout 2 " ask
+
+/* A user has no group: the firewall tells their questions by who sends them. */
+static void test_include_user(Machine *machine) {
+        Links links;
+        SplitLab s;
+
+        names_open(&s, machine);
+        split_do(s.client, "AddSelectors", "([('user', 'bob')], " CLIENT_NO_OPTIONS ")");
+        split_do(s.client, "SetMode", "('include', " CLIENT_NO_OPTIONS ")");
+        run("resolvectl domain wg0 ''; resolvectl default-route wg0 false");
+        check_asks(machine, ASK ANY_ISP, LAB_ISP0_LAN_V4);
+        links_watch(&links, s.lab);
+        check_asks(machine, OF_BOB(ASK), LAB_TUNNEL_RELAY_V4);
+        check_asks(machine, OF_BOB(VC(ASK)), LAB_TUNNEL_RELAY_V4);
+        g_assert_cmpint(links_check(&links, /* has_tunnel= */ true), >, 1);
+
+        run("resolvectl dns wg0 ''; resolvectl domain wg0 ''");
+        g_assert_true(machine_wait_until(machine, is_refusal_told, &s, MACHINE_WAIT_MSEC));
+        links_watch(&links, s.lab);
+        check_asks(machine, OF_BOB(ASK), "");
+        check_asks(machine, OF_BOB(VC(ASK)), "");
+        (void)links_check(&links, /* has_tunnel= */ true);
+        check_asks(machine, ASK ANY_ISP, LAB_ISP0_LAN_V4);
+        split_lab_close(&s);
+}
+
+#define IN_BOX "ip netns exec box sh -c \"mount --bind /run/box.conf /etc/resolv.conf; " ASK "\""
+
+/* A container asks the resolver of its engine, here resolved, by the bridge's address. */
+static void test_include_forwarded(Machine *machine) {
+        Links links;
+        SplitLab s;
+
+        run("ip netns add box; ip link add br0 type bridge; "
+            "ip link add box0 type veth peer name eth0 netns box; ip link set box0 master br0 up; "
+            "ip address add 172.30.0.1/24 dev br0; ip link set br0 up; "
+            "ip -n box address add 172.30.0.2/24 dev eth0; ip -n box link set eth0 up; "
+            "ip -n box route add default via 172.30.0.1; sysctl -qw net.ipv4.ip_forward=1; "
+            "nft 'add table ip engine; add chain ip engine out "
+            "{ type nat hook postrouting priority 100; }; "
+            "add rule ip engine out ip saddr 172.30.0.0/24 oifname != br0 masquerade'; "
+            "echo 'nameserver 172.30.0.1\noptions timeout:2 attempts:3' > /run/box.conf; "
+            "mkdir -p /run/systemd/resolved.conf.d; "
+            "echo '[Resolve]\nDNSStubListenerExtra=172.30.0.1' "
+            "> /run/systemd/resolved.conf.d/box.conf; systemctl restart systemd-resolved");
+        names_open(&s, machine);
+        g_variant_unref(client_call_ok(s.client, "SetTunnel", "('wg0', {'allow-lan': <true>})"));
+        split_do(s.client, "SetMode", "('include', " CLIENT_NO_OPTIONS ")");
+        run("resolvectl domain wg0 ''; resolvectl default-route wg0 false");
+        check_asks(machine, ASK ANY_ISP, LAB_ISP0_LAN_V4);
+        check_asks(machine, IN_BOX ANY_ISP, LAB_ISP0_LAN_V4);
+        split_do(s.client, "AddSelectors", "([('interface', 'br0')], " CLIENT_NO_OPTIONS ")");
+        links_watch(&links, s.lab);
+        check_asks(machine, IN_BOX, LAB_TUNNEL_RELAY_V4);
+        g_assert_cmpint(links_check(&links, /* has_tunnel= */ true), >, 0);
+
+        run("resolvectl dns wg0 ''; resolvectl domain wg0 ''");
+        g_assert_true(machine_wait_until(machine, is_refusal_told, &s, MACHINE_WAIT_MSEC));
+        links_watch(&links, s.lab);
+        check_asks(machine, "timeout 2 " IN_BOX " || true", "");
+        (void)links_check(&links, /* has_tunnel= */ true);
+        split_lab_close(&s);
+        run("rm /run/systemd/resolved.conf.d/box.conf; systemctl restart systemd-resolved; "
+            "nft delete table ip engine; sysctl -qw net.ipv4.ip_forward=0; "
+            "ip link del br0; ip netns del box");
+}
+
 static const CheckCase cases[] = {
         { "/split-names/excluded-program-asks-the-resolver-of-the-link-it-leaves-by",
                 test_follows_link },
         { "/split-names/listed-program-asks-the-tunnel-s-resolver-in-include-mode", test_include },
         { "/split-names/listed-program-asks-nobody-where-the-tunnel-s-resolver-is-not-known",
                 test_include_unknown },
+        { "/split-names/listed-user-asks-the-tunnel-s-resolver-or-nobody", test_include_user },
+        { "/split-names/listed-container-asks-the-tunnel-s-resolver-or-nobody",
+                test_include_forwarded },
 };
 
 int main(int argc, char **argv) {

@@ -339,6 +339,33 @@ static void no_packet_passes_while_tables_are_replaced(Lab *lab) {
         g_assert_false(lab_read(lab, LAB_UP, IPPROTO_UDP, 4250, NULL));
 }
 
+/* The kernel takes 1024 listeners (MAX_HOOK_COUNT): then conntrack, and so NAT, finds no place. */
+static char *fill_input(void) {
+        GString *script = g_string_new("add table inet full; ");
+
+        for (int i = 0; i < 1024; i++)
+                g_string_append_printf(script,
+                        "add chain inet full c%d { type filter hook input priority %d; }; ", i, i);
+        return g_string_free(script, FALSE);
+}
+
+static void included_users_ask_nobody_here(Lab *lab) {
+        LabPacket question = { .to = "127.0.0.53", .protocol = IPPROTO_UDP, .port = 53 };
+        g_autofree char *script = fill_input();
+
+        if (!lab_has_nft())
+                return;
+        g_free(lab_nft("%s", script));
+        LAB_WRITE(lab, lab_base(GUARD_BOTH | FILTER_GUARD_INCLUDED),
+                lab_name(FILTER_TUNNEL, "tun0"), lab_user(1234),
+                lab_prefix(FILTER_RESOLVER, "10.77.2.1"));
+        g_assert_cmpint(lab_send(&question), ==, 0);
+        question.uid = 1234;
+        g_assert_cmpint(lab_send(&question), ==, -EPERM);
+        question.port = 54;
+        g_assert_cmpint(lab_send(&question), ==, 0);
+}
+
 #define ADD(path, test) lab_test_add("/nftables-packets/" path, NFTABLES_GUARD_ONLY, test)
 
 int main(int argc, char **argv) {
@@ -352,6 +379,7 @@ int main(int argc, char **argv) {
         ADD("a-link-gets-its-address", a_link_gets_its_address);
         ADD("loopback-is-free", loopback_is_free);
         ADD("included-alone-are-guarded", included_alone_are_guarded);
+        ADD("included-users-ask-nobody-here-without-nat", included_users_ask_nobody_here);
         ADD("judges-the-device-after-rerouting", judges_the_device_after_rerouting);
         ADD("nothing-is-forwarded-out-beside-the-tunnel",
                 nothing_is_forwarded_out_beside_the_tunnel);

@@ -61,7 +61,8 @@ static void reads_as_in_guard_included_txt(Lab *lab) {
         LAB_WRITE(lab, lab_group(9000000001, 2, LAB_INCLUDED, false),
                 lab_base(GUARD_BOTH | FILTER_GUARD_INCLUDED), lab_name(FILTER_TUNNEL, "tun0"),
                 lab_prefix(FILTER_TUNNEL_ADDRESS, "10.77.2.2"), lab_name(FILTER_UPLINK, "up0"),
-                lab_user(1234), lab_prefix(FILTER_INCLUDED, "192.0.2.0/24"),
+                lab_user(1234), lab_prefix(FILTER_RESOLVER, "10.77.2.1"),
+                lab_name(FILTER_INTERFACE, "box0"), lab_prefix(FILTER_INCLUDED, "192.0.2.0/24"),
                 lab_prefix(FILTER_INCLUDED, "2001:db8::/32"));
         check_listing("guard-included.txt");
 }

@@ -163,6 +163,7 @@ typedef enum Tunnel {
 } Tunnel;
 
 #define ANY -1
+#define ASKED_THERE "+filter resolver 192.168.1.53/32\n+filter resolver fd00::53/128\n"
 #define MARKED(n, mark) "+group " n " level 2 mark " mark "/0x30000000"
 #define AROUND(family, what, length)                                                               \
         "+rule " family " 4976: from all " what " lookup 254 proto 84 suppress " length "\n"       \
@@ -201,7 +202,8 @@ static const struct {
         { "user", "7", SPLIT_EXCLUDE, ANY, ANY,
                 AROUND_BY4("uid 7") AROUND_BY6("uid 7") "+filter user 7\n" },
         { "user", "7", SPLIT_INCLUDE, ANY, ANY,
-                THROUGH_BY("ipv4", "uid 7") THROUGH_BY("ipv6", "uid 7") "+filter user 7\n" },
+                THROUGH_BY("ipv4", "uid 7")
+                        THROUGH_BY("ipv6", "uid 7") "+filter user 7\n" ASKED_THERE },
         { "network", "9.9.0.0/16", SPLIT_EXCLUDE, ANY, NO_TUNNEL, AROUND_BY4("to 9.9.0.0/16") },
         { "network", "9.9.0.0/16", SPLIT_EXCLUDE, ANY, TUNNEL_UP,
                 "+route throw 9.9.0.0/16 table 1985 metric 1 proto 84\n" AROUND_BY4(
@@ -217,7 +219,7 @@ static const struct {
         { "network", "2001:db8::/32", SPLIT_INCLUDE, ANY, ANY,
                 THROUGH_BY("ipv6", "to 2001:db8::/32") "+filter included 2001:db8::/32\n" },
         { "interface", "br0", SPLIT_EXCLUDE, ANY, ANY, "+filter interface br0\n" },
-        { "interface", "br0", SPLIT_INCLUDE, ANY, ANY, "+filter interface br0\n" },
+        { "interface", "br0", SPLIT_INCLUDE, ANY, ANY, "+filter interface br0\n" ASKED_THERE },
 };
 
 static void set_world(World *w, SplitMode mode, int dns, int tunnel, bool disabled) {
