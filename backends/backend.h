@@ -57,7 +57,7 @@ typedef struct BackendInterface {
 
         /*
          * Asks for the link-layer address of a next hop to be found; the answer
-         * is a neighbour fact. Harmless when it is known already.
+         * is a neighbour fact. Harmless when it is known already. May be NULL.
          */
         void (*resolve_neighbour)(Backend *backend, uint32_t ifindex, const Address *address);
 

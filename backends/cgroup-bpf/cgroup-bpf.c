@@ -370,16 +370,11 @@ static int on_deferred(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-/* A next hop is none of our business. */
-static void resolve_neighbour(Backend *backend, uint32_t ifindex, const Address *address) {
-}
-
 static const BackendInterface interface = {
         .name = "cgroup-bpf",
         .kinds = KINDS,
         .resync = resync,
         .apply = apply,
-        .resolve_neighbour = resolve_neighbour,
 };
 
 int cgroup_bpf_new(sd_event *event, const CgroupBpfConfig *config, Backend **ret, Fault *fault) {

@@ -364,10 +364,6 @@ static int nftables_resync(Backend *backend) {
         return 0;
 }
 
-static void nftables_resolve_neighbour(Backend *backend, uint32_t ifindex, const Address *address) {
-        /* Nothing here knows neighbours. */
-}
-
 /* All messages of one notification have one author, so a look at the first is enough. */
 static int attach_filter(Nftables *nftables) {
         const struct sock_filter program[] = {
@@ -407,7 +403,6 @@ int nftables_new(sd_event *event, NftablesMechanism mechanism, Backend **ret) {
                 .kinds = nft_codec_kinds(mechanism),
                 .resync = nftables_resync,
                 .apply = nftables_apply,
-                .resolve_neighbour = nftables_resolve_neighbour,
         };
         nftables->backend.interface = &nftables->interface;
         nftables->mechanism = mechanism;
