@@ -10,7 +10,6 @@
  * return errors and do not log above debug.
  */
 
-#include <stdbool.h>
 #include <syslog.h>
 
 /* Highest level that is logged, LOG_ERR … LOG_DEBUG; LOG_INFO at start. */

@@ -32,7 +32,10 @@ typedef struct FactChange {
                 .facts = ARRAY_INIT(Fact)                                                          \
         }
 
+/* Frees the facts; the set is empty and usable afterwards. */
 void fact_set_clear(FactSet *set);
+
+/* Replaces @to by a copy of @from. Return: 0; -ENOMEM. */
 int fact_set_copy(FactSet *to, const FactSet *from);
 
 /* Adds or overwrites one fact. For many, append changes and merge. Return: 0; -ENOMEM. */
@@ -44,7 +47,7 @@ bool fact_set_remove(FactSet *set, const Fact *key);
 /* Return: the fact of the same key, valid until the set changes; NULL. */
 const Fact *fact_set_find(const FactSet *set, const Fact *key);
 
-/* Appends without keeping order; the set is unusable until fact_set_sort(). */
+/* Appends without keeping order; the set is unusable until fact_set_sort(). Return: 0; -ENOMEM. */
 int fact_set_append(FactSet *set, const Fact *fact);
 
 /* Sorts after appends; of equal keys the first appended stays. Return: 0; -ENOMEM. */

@@ -61,7 +61,11 @@ static inline Fact fact_of_rule(const Rule *rule) {
 int fact_compare_key(const Fact *a, const Fact *b);
 bool fact_equals(const Fact *a, const Fact *b);
 
-/* Whether @fact carries our protocol number, so that we may change or remove it. */
+/*
+ * Whether @fact is of our making, so that we may change or remove it. Routes
+ * and rules show it by their protocol number (see ours.h); groups, resolvers,
+ * items of the filter and settings are reported of our own making only.
+ */
 bool fact_is_ours(const Fact *fact);
 
 const char *fact_kind_name(FactKind kind);

@@ -50,8 +50,7 @@ int route_compare_value(const Route *a, const Route *b);
 /* Whether the route leads nowhere and so has neither device nor gateway. */
 bool route_type_is_dead_end(uint8_t type);
 
-/* "unicast", "unreachable", "blackhole", "prohibit", "throw", "local", …; "type-N" is not known:
- * NULL. */
+/* "unicast", "unreachable", "blackhole", "prohibit", "throw", "local", …; NULL: not known. */
 const char *route_type_name(uint8_t type);
 
 /* Return: an RTN_ value of those a client may ask for; -EINVAL. */

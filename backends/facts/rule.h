@@ -27,7 +27,7 @@ typedef struct Rule {
         uint32_t mark;
         uint32_t mark_mask;
         uint32_t suppress_prefixlength; /* RULE_NO_SUPPRESS: none */
-        uint32_t uid;                   /* of the socket; 0: any, see has_uid */
+        uint32_t uid;                   /* of the socket, where has_uid */
         bool has_uid;
         Prefix source;
         Prefix destination;

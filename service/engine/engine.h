@@ -74,7 +74,7 @@ typedef struct EngineConfig {
         unsigned fixed;                          /* NumbersFixed: what of it no start may move */
         uint32_t foreign_tables[NUMBERS_TABLES]; /* of numbers_tables(), where others have routes */
         size_t n_foreign_tables;
-        const char *state_path; /* file for restarts; NULL: start with nothing wanted. Borrowed. */
+        const char *state_path; /* file for restarts; NULL: start with nothing wanted */
         bool counts;            /* counters on every rule of the firewall */
         uint32_t sysctls;       /* SYSCTL_KEY_BITs of settings that can be written */
         /* Another copy of the service that works here: nothing is changed. "": none. */
@@ -84,10 +84,16 @@ typedef struct EngineConfig {
 /* How a request ended: 0; -EPERM and @why; or another negative errno. */
 typedef void (*EngineDone)(int result, const Refusal *why, void *userdata);
 
+/* @event is referenced, *config copied. Return: 0, *ret is the caller's; negative errno. */
 int engine_new(sd_event *event, const EngineConfig *config, Engine **ret);
+
+/* What is in the kernel stays; callbacks of requests that wait do not come any more. */
 Engine *engine_free(Engine *engine);
 
-/* Backends and observers are borrowed and must outlive the engine. Before engine_start(). */
+/*
+ * Backends and observers are borrowed and must outlive the engine. Before
+ * engine_start(). Return: 0; -ENOMEM.
+ */
 int engine_add_backend(Engine *engine, Backend *backend);
 void engine_set_observer(Engine *engine, const EngineObserver *observer);
 
@@ -155,7 +161,8 @@ void engine_set_asleep(Engine *engine, bool asleep);
 
 const Array *engine_groups(const Engine *engine); /* of GroupPlace, sorted by path */
 
-/* The groups of others that are known not to be listed; of KnownGroup, sorted by id. Copied. */
+/* The groups of others that are known not to be listed; of KnownGroup, sorted by id. Copied.
+ * Return: 0; -ENOMEM. */
 int engine_set_known(Engine *engine, const Array *known);
 const Array *engine_known(const Engine *engine);
 const Array *engine_former_known(const Engine *engine); /* as an earlier run left them */

@@ -93,9 +93,13 @@ typedef struct Intent {
 int wanted_route_compare(const void *a, const void *b);
 
 void intent_clear(Intent *intent);
+
+/* Replaces @to by a copy of @from. Return: 0; -ENOMEM, @to is of both, and to be cleared. */
 int intent_copy(Intent *to, const Intent *from);
 bool intent_is_empty(const Intent *intent);
 bool intent_has_tunnel(const Intent *intent);
+
+/* The owner at @index, which must exist. */
 const Owner *intent_owner(const Intent *intent, uint32_t index);
 Lifetime intent_owner_lifetime(const Intent *intent, uint32_t index);
 

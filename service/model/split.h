@@ -59,8 +59,8 @@ typedef struct Selector {
 } Selector;
 
 /*
- * A group of ours with excluded processes in it, and one of those who put some
- * there: it has an entry for each, and ends when the last one goes.
+ * A group of ours with processes that were taken one by one, and one of those
+ * who put some there: it has an entry for each, and ends when the last one goes.
  */
 typedef struct SplitGroup {
         char path[GROUP_PATH_MAX];
@@ -83,7 +83,7 @@ typedef struct Split {
 /* Where a group that somebody selects or we made is now. Told by the cgroup backend. */
 typedef struct GroupPlace {
         char path[GROUP_PATH_MAX];
-        uint64_t id;
+        uint64_t id; /* and level: as of a MarkedGroup */
         uint32_t level;
 } GroupPlace;
 
@@ -124,6 +124,8 @@ size_t selector_paths(const Selector *selector, char paths[static UNIT_PATHS_MAX
 bool group_path_is_valid(const char *path);
 
 void split_clear(Split *split);
+
+/* Replaces @to by a copy of @from. Return: 0; -ENOMEM. */
 int split_copy(Split *to, const Split *from);
 
 /* Walks groups by path, each once. @last: the one before; NULL: none. Return: NULL behind the last.
