@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 
 #include "backends/base/cleanup.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/make-fact.h"
 
 #define MAIN RT_TABLE_MAIN
@@ -597,10 +598,7 @@ static void test_sysctls(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct {
-                const char *path;
-                void (*test)(void);
-        } tests[] = {
+        static const Case tests[] = {
                 { "nothing-wanted-is-nothing", test_nothing },
                 { "settings-are-for-marks-of-what-comes-in", test_sysctls },
                 { "tunnel-is-a-rule-a-table-and-a-closed-end", test_tunnel_up },
@@ -628,11 +626,5 @@ int main(int argc, char **argv) {
                 { "missing-devices-are-refused-by-name", test_check },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-                g_autofree char *path = g_strconcat("/desired/", tests[i].path, NULL);
-
-                g_test_add_func(path, tests[i].test);
-        }
-        return g_test_run();
+        return CASES_MAIN(argc, argv, "/desired/", tests);
 }

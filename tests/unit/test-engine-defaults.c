@@ -2,7 +2,7 @@
 
 #include "service/engine/engine.h"
 
-#include "backends/base/log.h"
+#include "tests/lib/cases.h"
 #include "tests/unit/engine-world.h"
 
 /* Default routes */
@@ -155,10 +155,7 @@ static void test_lookup(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct {
-                const char *path;
-                void (*test)(void);
-        } tests[] = {
+        static const Case tests[] = {
                 { "ten-thousand-move-in-one-batch", test_ten_thousand_move },
                 { "around-a-tunnel-a-default-change-costs-nothing", test_ten_thousand_around },
                 { "symbolic-routes-wait-and-come-back", test_wait_and_come_back },
@@ -169,12 +166,5 @@ int main(int argc, char **argv) {
                 { "gateway-is-looked-up-once", test_lookup },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        log_set_level(g_test_verbose() ? LOG_DEBUG : LOG_EMERG);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-                g_autofree char *path = g_strconcat("/engine/", tests[i].path, NULL);
-
-                g_test_add_func(path, tests[i].test);
-        }
-        return g_test_run();
+        return CASES_MAIN(argc, argv, "/engine/", tests);
 }

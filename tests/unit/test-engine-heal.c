@@ -7,7 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "backends/base/log.h"
+#include "tests/lib/cases.h"
 #include "tests/unit/engine-world.h"
 
 /* Healing */
@@ -239,10 +239,7 @@ static void test_many_failures(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct {
-                const char *path;
-                void (*test)(void);
-        } tests[] = {
+        static const Case tests[] = {
                 { "what-others-undo-is-healed", test_healed },
                 { "a-culprit-has-a-plain-name", test_culprit_name },
                 { "a-culprit-is-who-undid-ours", test_culprit_among_others },
@@ -258,12 +255,5 @@ int main(int argc, char **argv) {
                 { "ten-thousand-failures-cost-little", test_many_failures },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        log_set_level(g_test_verbose() ? LOG_DEBUG : LOG_EMERG);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-                g_autofree char *path = g_strconcat("/engine/", tests[i].path, NULL);
-
-                g_test_add_func(path, tests[i].test);
-        }
-        return g_test_run();
+        return CASES_MAIN(argc, argv, "/engine/", tests);
 }

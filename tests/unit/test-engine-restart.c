@@ -6,7 +6,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "backends/base/log.h"
+#include "tests/lib/cases.h"
 #include "tests/unit/engine-world.h"
 
 /* Restarts */
@@ -135,10 +135,7 @@ static void test_start_fails(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct {
-                const char *path;
-                void (*test)(void);
-        } tests[] = {
+        static const Case tests[] = {
                 { "a-restart-is-silent", test_restart },
                 { "a-restart-puts-right-what-is-half-applied", test_restart_half_applied },
                 { "without-its-file-the-tunnel-is-adopted", test_restart_without_file },
@@ -148,12 +145,5 @@ int main(int argc, char **argv) {
                 { "start-fails-when-nothing-can-be-read", test_start_fails },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        log_set_level(g_test_verbose() ? LOG_DEBUG : LOG_EMERG);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-                g_autofree char *path = g_strconcat("/engine/", tests[i].path, NULL);
-
-                g_test_add_func(path, tests[i].test);
-        }
-        return g_test_run();
+        return CASES_MAIN(argc, argv, "/engine/", tests);
 }

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "backends/base/log.h"
+#include "tests/lib/cases.h"
 #include "tests/unit/engine-world.h"
 
 /* Requests */
@@ -312,10 +312,7 @@ static void test_random(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct {
-                const char *path;
-                void (*test)(void);
-        } tests[] = {
+        static const Case tests[] = {
                 { "a-request-is-granted-once", test_granted },
                 { "a-turn-tells-once", test_turn_tells_once },
                 { "a-taken-slot-is-refused", test_refused_by_kernel },
@@ -332,12 +329,5 @@ int main(int argc, char **argv) {
                 { "random-histories-end-as-wanted", test_random },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        log_set_level(g_test_verbose() ? LOG_DEBUG : LOG_EMERG);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-                g_autofree char *path = g_strconcat("/engine/", tests[i].path, NULL);
-
-                g_test_add_func(path, tests[i].test);
-        }
-        return g_test_run();
+        return CASES_MAIN(argc, argv, "/engine/", tests);
 }

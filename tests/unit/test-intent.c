@@ -10,6 +10,7 @@
 
 #include "backends/base/cleanup.h"
 #include "service/model/intent-text.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/make-fact.h"
 
 #define MAIN RT_TABLE_MAIN
@@ -438,10 +439,7 @@ static void test_random(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct {
-                const char *path;
-                void (*test)(void);
-        } tests[] = {
+        static const Case tests[] = {
                 { "asking-twice-changes-nothing", test_add },
                 { "two-owners-may-want-the-same", test_two_owners },
                 { "two-different-routes-have-no-room-in-one-slot", test_different_route },
@@ -458,11 +456,5 @@ int main(int argc, char **argv) {
                 { "random-requests-keep-it-sound", test_random },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-                g_autofree char *path = g_strconcat("/intent/", tests[i].path, NULL);
-
-                g_test_add_func(path, tests[i].test);
-        }
-        return g_test_run();
+        return CASES_MAIN(argc, argv, "/intent/", tests);
 }

@@ -7,6 +7,8 @@
 
 #include "tests/unit/split-world.h"
 
+#include "tests/lib/cases.h"
+
 #define BOOT split_world_owner(ALICE, "")
 #define CLIENT split_world_owner(ALICE, ":1.5")
 
@@ -141,10 +143,7 @@ static void test_falls_and_goes_on(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct {
-                const char *path;
-                void (*test)(void);
-        } tests[] = {
+        static const Case tests[] = {
                 { "same-groups-keep-their-owners-and-are-marked", test_same_groups },
                 { "one-group-becomes-several-of-the-same-owners", test_one_becomes_two },
                 { "without-one-the-reason-is-told-until-one-is-back", test_none_left },
@@ -152,11 +151,5 @@ int main(int argc, char **argv) {
                 { "request-goes-on-with-the-next-one", test_falls_and_goes_on },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-                g_autofree char *path = g_strconcat("/split-change/", tests[i].path, NULL);
-
-                g_test_add_func(path, tests[i].test);
-        }
-        return g_test_run();
+        return CASES_MAIN(argc, argv, "/split-change/", tests);
 }

@@ -7,6 +7,8 @@
 #include "service/engine/state-file.h"
 #include "tests/unit/split-world.h"
 
+#include "tests/lib/cases.h"
+
 #define BOOT split_world_owner(ALICE, "")
 #define CLIENT ":1.5"
 #define OTHER ":1.6"
@@ -557,10 +559,7 @@ static void test_states(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct {
-                const char *path;
-                void (*test)(void);
-        } tests[] = {
+        static const Case tests[] = {
                 { "client-takes-its-processes-back-with-it", test_client_gone },
                 { "group-ends-with-its-last-owner", test_owners },
                 { "group-without-members-is-nobodys", test_empty_group },
@@ -590,11 +589,5 @@ int main(int argc, char **argv) {
                 { "state-says-what-is-waited-for", test_states },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-                g_autofree char *path = g_strconcat("/split-lifetimes/", tests[i].path, NULL);
-
-                g_test_add_func(path, tests[i].test);
-        }
-        return g_test_run();
+        return CASES_MAIN(argc, argv, "/split-lifetimes/", tests);
 }

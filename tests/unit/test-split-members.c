@@ -5,6 +5,8 @@
 
 #include "tests/unit/split-world.h"
 
+#include "tests/lib/cases.h"
+
 #define BOOT split_world_owner(ALICE, "")
 #define OTHER_UNIT "user.slice/b.service"
 
@@ -171,10 +173,7 @@ static void test_limit_counts_calls(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct {
-                const char *path;
-                void (*test)(void);
-        } tests[] = {
+        static const Case tests[] = {
                 { "process-comes-back", test_back },
                 { "clear-is-one-users-or-all", test_clear },
                 { "failing-clear-says-who", test_clear_fails },
@@ -183,11 +182,5 @@ int main(int argc, char **argv) {
                 { "limit-counts-calls-that-are-under-way", test_limit_counts_calls },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-                g_autofree char *path = g_strconcat("/split-members/", tests[i].path, NULL);
-
-                g_test_add_func(path, tests[i].test);
-        }
-        return g_test_run();
+        return CASES_MAIN(argc, argv, "/split-members/", tests);
 }

@@ -5,6 +5,8 @@
 
 #include "tests/unit/split-world.h"
 
+#include "tests/lib/cases.h"
+
 #define BOOT split_world_owner(ALICE, "")
 #define CLIENT split_world_owner(ALICE, ":1.5")
 #define OTHER_UNIT "user.slice/b.service"
@@ -550,10 +552,7 @@ static void test_mode_turns(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct {
-                const char *path;
-                void (*test)(void);
-        } tests[] = {
+        static const Case tests[] = {
                 { "group-is-marked-before-the-first-process-comes", test_marked_first },
                 { "who-is-out-already-is-no-error", test_out_already },
                 { "children-go-along-each-below-its-own-unit", test_children },
@@ -581,11 +580,5 @@ int main(int argc, char **argv) {
                 { "open-sockets-follow-the-mode", test_mode_turns },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-                g_autofree char *path = g_strconcat("/split-requests/", tests[i].path, NULL);
-
-                g_test_add_func(path, tests[i].test);
-        }
-        return g_test_run();
+        return CASES_MAIN(argc, argv, "/split-requests/", tests);
 }
