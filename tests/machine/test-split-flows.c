@@ -151,15 +151,18 @@ static void test_late_end_of_user(Machine *machine) {
         split_lab_close(&s);
 }
 
-/* Sockets go where their maker goes: it is the socket that is marked, not the packet's sender. */
+/*
+ * Sockets go where their maker goes: it is the socket that is marked, not the packet's sender. A
+ * class is that of who has it in hand: the kernel writes it anew.
+ */
 static const struct {
         const char *name;
         int type, port;
         char from_inside[SPLIT_N_MECHANISMS], from_outside[SPLIT_N_MECHANISMS];
 } passed[] = {
-        /*                                  bpf  nftables   bpf  nftables */
-        { "UDP", SOCK_DGRAM, INTERNET_PORT, { 'O', 'O' }, { 'T', 'T' } },
-        { "TCP", SOCK_STREAM, INTERNET_TALK_PORT, { 'O', 'O' }, { 'T', 'T' } },
+        /*                                  bpf  nftables  net_cls */
+        { "UDP", SOCK_DGRAM, INTERNET_PORT, { 'O', 'O', 'T' }, { 'T', 'T', 'O' } },
+        { "TCP", SOCK_STREAM, INTERNET_TALK_PORT, { 'O', 'O', 'T' }, { 'T', 'T', 'O' } },
 };
 
 static void check_passed(SplitLab *s, Program *maker, Program *user, size_t i, int family,
@@ -210,7 +213,10 @@ static int send_by_port(Program *program, int family) {
         return r;
 }
 
-/* The firewall knows a flow by its ports: who has the same one is refused, not led out by it. */
+/*
+ * The firewall knows a flow by its ports: who has the same one is refused, not led out by it; but
+ * for net_cls, which does not know who had it.
+ */
 static void test_port_changes_hands(Machine *machine) {
         g_autoptr(Program) inside = NULL, outside = NULL;
         SplitLab s;
@@ -222,12 +228,13 @@ static void test_port_changes_hands(Machine *machine) {
         outside = program_start(BUILD_DIR, NULL);
         exclude(&s, inside);
         for (int i = 0; i < 2; i++) {
+                static const char led[SPLIT_N_MECHANISMS] = { 'T', '-', 'O' };
                 bool is_refused = s.mechanism == SPLIT_NFTABLES;
 
                 CHECK_OK(send_by_port(inside, families[i]));
                 check_way(&s, "who is excluded", families[i], 'O');
                 g_assert_cmpint(send_by_port(outside, families[i]), ==, is_refused ? -EPERM : 0);
-                check_way(&s, "who gets its port", families[i], is_refused ? '-' : 'T');
+                check_way(&s, "who gets its port", families[i], led[s.mechanism]);
                 CHECK_OK(send_by_port(inside, families[i]));
                 check_way(&s, "who is excluded, again", families[i], 'O');
         }
@@ -261,6 +268,22 @@ static void check_taken_off(SplitLab *s, Program *program, int family) {
         (void)ways_look(&s->ways);
 }
 
+/* net_cls cannot tell who is of a unit: nobody goes around for it. */
+static void check_unit_waits(SplitLab *s, Program *program, int family) {
+        g_autoptr(GVariant) listed = NULL;
+        g_autofree char *text = NULL;
+
+        split_do(s->client, "AddSelectors", "([('unit', '" UNIT "')], " CLIENT_NO_OPTIONS ")");
+        listed = split_call_ok(s->client, "ListSelectors", "()");
+        text = g_variant_print(listed, FALSE);
+        g_assert_nonnull(strstr(text, "net_cls cannot match units"));
+        talk(program, 0, family);
+        check_way(s, "a unit that waits", family, 'T');
+        CHECK_OK(program_close(program, 0, /* abort= */ true));
+        (void)ways_look(&s->ways);
+        split_do(s->client, "RemoveSelectors", "([('unit', '" UNIT "')], " CLIENT_NO_OPTIONS ")");
+}
+
 static void test_taken_off(Machine *machine) {
         g_autoptr(Program) program = NULL;
         SplitLab s;
@@ -271,7 +294,8 @@ static void test_taken_off(Machine *machine) {
                 "systemd-run", "-q", "--collect", "--unit=" UNIT, "sleep", "infinity", NULL));
         program = program_start(BUILD_DIR, &(Command){ .cgroup = UNIT_GROUP });
         for (int i = 0; i < 2; i++)
-                check_taken_off(&s, program, families[i]);
+                (s.mechanism == SPLIT_NET_CLS ? check_unit_waits : check_taken_off)(
+                        &s, program, families[i]);
         program = program_stop(program);
         g_free(machine_run_ok("systemctl", "stop", UNIT, NULL));
         split_lab_close(&s);

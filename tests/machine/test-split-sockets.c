@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/machine/lib/cgroup.h"
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/internet.h"
 #include "tests/machine/lib/program.h"
@@ -326,13 +325,5 @@ static const CheckCase cases[] = {
 };
 
 int main(int argc, char **argv) {
-        const MachineOptions options = { .install_from = BUILD_DIR, .prepare = client_prepare };
-        int r;
-
-        if (g_strcmp0(g_getenv("TALPID_TEST_MECHANISM"), "net_cls") != 0)
-                return check_main(argc, argv, &options, cases, G_N_ELEMENTS(cases));
-        if (cgroup_hold_net_cls() < 0)
-                return EXIT_FAILURE;
-        r = check_main(argc, argv, &options, cases, G_N_ELEMENTS(cases));
-        return cgroup_release_net_cls("talpid-excluded") < 0 ? EXIT_FAILURE : r;
+        return CHECK_MAIN(argc, argv, cases, .install_from = BUILD_DIR, .prepare = client_prepare);
 }

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "tests/machine/lib/capture.h"
-#include "tests/machine/lib/cgroup.h"
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/client.h"
 
@@ -503,15 +502,9 @@ int main(int argc, char **argv) {
         const MachineOptions options = { .install_from = BUILD_DIR, .prepare = client_prepare };
         CheckCase chosen[G_N_ELEMENTS(cases)];
         size_t n = 0;
-        int r;
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
                 if (strstr(cases[i].mechanisms, mechanism ? mechanism : "bpf"))
                         chosen[n++] = cases[i].test;
-        if (!is_forced("net_cls"))
-                return check_main(argc, argv, &options, chosen, n);
-        if (cgroup_hold_net_cls() < 0)
-                return EXIT_FAILURE;
-        r = check_main(argc, argv, &options, chosen, n);
-        return cgroup_release_net_cls("talpid-excluded") < 0 ? EXIT_FAILURE : r;
+        return check_main(argc, argv, &options, chosen, n);
 }

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/machine/lib/cgroup.h"
+
 void check_answer(const LabQuestion *question, const char *expected) {
         static const char *const protocols[] = { "UDP", "TCP", "HTTP" };
         g_autofree char *answer = NULL;
@@ -84,10 +86,16 @@ static int check_body(Machine *machine, int argc, char **argv, void *user) {
 int check_main(int argc, char **argv, const MachineOptions *options, const CheckCase *cases,
         size_t n_cases) {
         CheckTable table = { .cases = cases, .n_cases = n_cases };
+        int r;
 
         if (geteuid() != 0) {
                 g_print("1..0 # SKIP a machine needs root\n");
                 return EXIT_SUCCESS;
         }
-        return machine_main(argc, argv, options, check_body, &table);
+        if (g_strcmp0(g_getenv("TALPID_TEST_MECHANISM"), "net_cls") != 0)
+                return machine_main(argc, argv, options, check_body, &table);
+        if (cgroup_hold_net_cls() < 0)
+                return EXIT_FAILURE;
+        r = machine_main(argc, argv, options, check_body, &table);
+        return cgroup_release_net_cls("talpid-excluded") < 0 ? EXIT_FAILURE : r;
 }
