@@ -42,7 +42,6 @@ static void start_server(Machine *machine) {
         write_config("/run/server.conf", "local " SERVER "\nfloat\nifconfig 10.88.0.1 " CLIENT_V4
                                          "\nifconfig-ipv6 fd88::1/64 " CLIENT_V6 "\n");
         /* It brings its clients to the relay, too: our tunnel may go inside of theirs. */
-        /* It brings its clients to the relay, too: our tunnel may go inside of theirs. */
         g_free(lab_run_ok(machine_get_lab(machine), LAB_INTERNET, "sh", "-euc",
                 "ip addr add " SERVER "/32 dev lo; sysctl -qw net.ipv4.ip_forward=1; "
                 "nft add table ip vpn; nft 'add chain ip vpn out { type nat hook postrouting "
