@@ -220,6 +220,45 @@ static void test_option_121(Machine *machine) {
         fixture_close(&f);
 }
 
+/* The ISP's server gives another address and another gateway. IPv6: test-link-returns. */
+static void test_other_lease(Machine *machine) {
+        g_autofree char *before = NULL, *now = NULL, *around = NULL, *seen = NULL;
+        Fixture f;
+
+        fixture_open(&f, machine);
+        set_tunnel(&f, "{'bypass': <['" LAB_RELAY_V4 "']>}");
+        before = client_property_entry(f.client, "DefaultRoute4", "source");
+        g_free(lab_run_ok(
+                f.lab, LAB_ISP0, "ip", "address", "add", "192.168.10.2/24", "dev", "lan", NULL));
+        CHECK_OK(lab_set_dhcp_option(f.lab, LAB_ISP0, "3,192.168.10.2"));
+        g_free(machine_run_ok(
+                "nmcli", "connection", "modify", "wan0", "ipv4.dhcp-client-id", "another", NULL));
+        forget_packets(&f);
+        reconnect("wan0");
+        g_assert_true(client_wait_for_entry(f.client, "DefaultRoute4", "gateway", "192.168.10.2"));
+        now = client_property_entry(f.client, "DefaultRoute4", "source");
+        g_assert_cmpstr(now, !=, before);
+        CHECK_PRINTS(machine, "via 192.168.10.2 dev wan0", "ip", "route", "get", LAB_RELAY_V4);
+        check_answers_soon(machine, LAB_RELAY_V4, LAB_RELAY_V6);
+        g_assert_cmpint(count_leaks(&f), ==, 0);
+
+        around = g_strdup_printf("ip route get " LAB_INTERNET_V4 " mark %u", f.mark);
+        CHECK_PRINTS(machine, now, "sh", "-c", around);
+        seen = machine_run_ok("talpid-exclude", "curl", "-s", "--max-time", "10",
+                "http://" LAB_INTERNET_V4 "/", NULL);
+        g_assert_cmpstr(g_strstrip(seen), ==, LAB_ISP0_V4);
+
+        CHECK_OK(lab_set_dhcp_option(f.lab, LAB_ISP0, NULL));
+        g_free(machine_run_ok(
+                "nmcli", "connection", "modify", "wan0", "ipv4.dhcp-client-id", "", NULL));
+        reconnect("wan0");
+        g_free(lab_run_ok(
+                f.lab, LAB_ISP0, "ip", "address", "del", "192.168.10.2/24", "dev", "lan", NULL));
+        g_assert_true(machine_wait_online(machine));
+        unset_tunnel(&f);
+        fixture_close(&f);
+}
+
 static void test_public_lan(Machine *machine) {
         Fixture f;
 
@@ -361,6 +400,7 @@ static const CheckCase cases[] = {
         { "/tunnel/mtu-is-that-of-the-route", test_mtu },
         { "/tunnel/lan-is-reachable-when-allowed-and-only-then", test_lan },
         { "/tunnel/dhcp-option-121-stays-in-the-tunnel", test_option_121 },
+        { "/tunnel/another-lease-by-another-gateway-is-followed", test_other_lease },
         { "/tunnel/public-prefix-announced-as-local-stays-in-the-tunnel", test_public_lan },
         { "/tunnel/stays-closed-when-the-device-vanishes-and-opens-when-it-is-back",
                 test_device_vanishes },
