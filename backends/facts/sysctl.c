@@ -17,6 +17,7 @@ static const struct {
         [SYSCTL_TCP_FWMARK_ACCEPT] = { "net/ipv4/tcp_fwmark_accept", NULL },
         [SYSCTL_FWMARK_REFLECT_IPV4] = { "net/ipv4/fwmark_reflect", NULL },
         [SYSCTL_FWMARK_REFLECT_IPV6] = { "net/ipv6/fwmark_reflect", NULL },
+        [SYSCTL_ARP_IGNORE] = { "net/ipv4/conf/all/arp_ignore", NULL },
         [SYSCTL_ROUTE_LOCALNET] = { "net/ipv4/conf/", "/route_localnet" },
 };
 
@@ -32,6 +33,13 @@ int sysctl_compare_value(const Sysctl *a, const Sysctl *b) {
         if (c != 0 || a->value == b->value)
                 return c;
         return a->value < b->value ? -1 : 1;
+}
+
+/* ip-sysctl: 2 also wants the asker in the same subnet, 8 answers nobody. 3 is something else. */
+bool sysctl_is_met(const Sysctl *wanted, int32_t value) {
+        if (wanted->key == SYSCTL_ARP_IGNORE && wanted->value == 1 && (value == 2 || value == 8))
+                return true;
+        return value == wanted->value;
 }
 
 const char *sysctl_path(const Sysctl *sysctl, char path[static SYSCTL_PATH_MAX]) {

@@ -8,6 +8,7 @@
  */
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SYSCTL_PATH_MAX 64
@@ -18,6 +19,7 @@ typedef enum SysctlKey {
         SYSCTL_TCP_FWMARK_ACCEPT,   /* an accepted connection has the mark of its first packet */
         SYSCTL_FWMARK_REFLECT_IPV4, /* what has no socket, RST and ICMP, answers with the mark */
         SYSCTL_FWMARK_REFLECT_IPV6,
+        SYSCTL_ARP_IGNORE, /* ARP answers for addresses of the link that it came by, no others */
         SYSCTL_ROUTE_LOCALNET, /* `device`: 127.0.0.0/8 may come and go there */
         _SYSCTL_KEY_MAX,
 } SysctlKey;
@@ -32,6 +34,9 @@ typedef struct Sysctl {
 
 int sysctl_compare_key(const Sysctl *a, const Sysctl *b);
 int sysctl_compare_value(const Sysctl *a, const Sysctl *b);
+
+/* Whether @value does at least what @wanted does: ARP can be answered even more strictly. */
+bool sysctl_is_met(const Sysctl *wanted, int32_t value);
 
 /* Below /proc/sys, as sysctl(8) takes it: "net/ipv4/conf/wan0.7/route_localnet". */
 const char *sysctl_path(const Sysctl *sysctl, char path[static SYSCTL_PATH_MAX]);

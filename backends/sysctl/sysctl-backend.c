@@ -90,10 +90,12 @@ static int set(SysctlBackend *self, const Sysctl *sysctl) {
                 entry->before = now;
         entry->ours = *sysctl;
         r = save(self);
-        if (r >= 0 && now != sysctl->value)
+        if (r >= 0 && !sysctl_is_met(sysctl, now)) {
                 r = write_value(sysctl, sysctl->value);
+                now = sysctl->value;
+        }
         if (r >= 0)
-                entry->seen = sysctl->value;
+                entry->seen = now;
         else if (is_new)
                 forget(self, entry);
         return r;
@@ -131,10 +133,12 @@ static size_t apply(Backend *backend, const Operation *operations, size_t n, Fau
         return n_failed;
 }
 
+/* What is stricter than asked for is as asked for, or it would be planned again for ever. */
 static Fact fact_of(const SysctlEntry *entry, int32_t value) {
         Fact fact = { .kind = FACT_SYSCTL, .sysctl = entry->ours };
 
-        fact.sysctl.value = value;
+        if (!sysctl_is_met(&entry->ours, value))
+                fact.sysctl.value = value;
         return fact;
 }
 

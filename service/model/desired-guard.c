@@ -174,6 +174,9 @@ static int put_sysctls(FactSet *facts, const DesiredView *view) {
 
         for (size_t i = 0; r >= 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
                 r = put_sysctl(facts, view, keys[i], "");
+        /* Who is on the LAN would learn the tunnel's address by asking for it. */
+        if (r >= 0 && intent_has_tunnel(view->input.intent))
+                r = put_sysctl(facts, view, SYSCTL_ARP_IGNORE, "");
         if (r >= 0 && localnet)
                 r = put_sysctl(facts, view, SYSCTL_ROUTE_LOCALNET, localnet);
         return r;

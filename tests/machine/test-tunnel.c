@@ -367,6 +367,53 @@ static void test_managed_routes_beside(Machine *machine) {
         fixture_close(&f);
 }
 
+typedef struct Resolution {
+        Lab *lab;
+        const char *address;
+        const char *state;
+} Resolution;
+
+static bool is_resolved(void *user) {
+        Resolution *r = user;
+        g_autofree char *now = lab_run_ok(
+                r->lab, LAB_ISP0, "ip", "neighbour", "show", "to", r->address, "dev", "lan", NULL);
+
+        return strstr(now, r->state);
+}
+
+static gboolean look_again(void *user) {
+        return G_SOURCE_CONTINUE;
+}
+
+/* Somebody on the ISP's line asks by ARP who has an address. */
+static void check_arp(Machine *machine, const char *address, const char *state) {
+        Resolution r = { machine_get_lab(machine), address, state };
+        guint clock = g_timeout_add(50, look_again, NULL);
+
+        g_free(lab_run_ok(r.lab, LAB_ISP0, "ip", "neighbour", "replace", address, "dev", "lan",
+                "nud", "none", "use", NULL));
+        g_assert_true(machine_wait_until(machine, is_resolved, &r, MACHINE_WAIT_MSEC));
+        g_free(lab_run_ok(r.lab, LAB_ISP0, "ip", "neighbour", "del", address, "dev", "lan", NULL));
+        g_source_remove(clock);
+}
+
+/* Weak hosts answer for all of their addresses on every link. */
+static void test_arp(Machine *machine) {
+        g_autofree char *own = NULL;
+        Fixture f;
+
+        fixture_open(&f, machine);
+        own = machine_run_ok("sh", "-c",
+                "ip -j -4 address show dev wan0 | jq -rj '.[0].addr_info[0].local'", NULL);
+        check_arp(machine, LAB_TUNNEL_CLIENT_V4, " lladdr ");
+        set_tunnel(&f, CLIENT_NO_OPTIONS);
+        check_arp(machine, LAB_TUNNEL_CLIENT_V4, "FAILED");
+        check_arp(machine, own, " lladdr ");
+        unset_tunnel(&f);
+        check_arp(machine, LAB_TUNNEL_CLIENT_V4, " lladdr ");
+        fixture_close(&f);
+}
+
 static void test_get_route(Machine *machine) {
         g_autoptr(GVariant) plain = NULL, marked = NULL;
         g_autoptr(GVariant) plain_route = NULL, marked_route = NULL;
@@ -405,6 +452,7 @@ static const CheckCase cases[] = {
         { "/tunnel/stays-closed-when-the-device-vanishes-and-opens-when-it-is-back",
                 test_device_vanishes },
         { "/tunnel/family-that-is-not-carried-is-blocked", test_family_blocked },
+        { "/tunnel/its-address-is-told-to-nobody-on-the-lan", test_arp },
         { "/tunnel/second-client-is-refused-by-name-of-the-holder-unless-it-replaces",
                 test_second_client },
         { "/tunnel/managed-routes-go-beside-it", test_managed_routes_beside },

@@ -121,6 +121,27 @@ static void test_third_value_is_theirs(World *w) {
         check("ipv4/conf/all/src_valid_mark", "7");
 }
 
+static void test_stricter_is_left(World *w) {
+        const Fact arp = { .kind = FACT_SYSCTL,
+                .sysctl = { .key = SYSCTL_ARP_IGNORE, .value = 1 } };
+
+        netns_sysctl("ipv4/conf/all/arp_ignore", "2");
+        g_assert_cmpint(apply(w, OPERATION_ADD, &arp), ==, 0);
+        check("ipv4/conf/all/arp_ignore", "2");
+        world_restart(w);
+        g_assert_true(fact_equals(find(w, &arp), &arp));
+        netns_sysctl("ipv4/conf/all/arp_ignore", "8");
+        w->backend->interface->look(w->backend);
+        g_assert_true(fact_equals(find(w, &arp), &arp));
+        netns_sysctl("ipv4/conf/all/arp_ignore", "3"); /* answers for all but few */
+        w->backend->interface->look(w->backend);
+        g_assert_false(fact_equals(find(w, &arp), &arp));
+        g_assert_cmpint(apply(w, OPERATION_REPLACE, &arp), ==, 0);
+        check("ipv4/conf/all/arp_ignore", "1");
+        g_assert_cmpint(apply(w, OPERATION_REMOVE, &arp), ==, 0);
+        check("ipv4/conf/all/arp_ignore", "3");
+}
+
 static void test_tells_of_change_and_heals(World *w) {
         g_assert_cmpint(apply(w, OPERATION_ADD, &valid), ==, 0);
         w->backend->interface->look(w->backend);
@@ -185,6 +206,7 @@ int main(int argc, char **argv) {
                 { "/sysctl/leaves-what-was-so-before", test_leaves_what_was_so_before },
                 { "/sysctl/puts-back-after-a-crash", test_puts_back_after_a_crash },
                 { "/sysctl/third-value-is-theirs-and-stays", test_third_value_is_theirs },
+                { "/sysctl/stricter-than-asked-for-is-left", test_stricter_is_left },
                 { "/sysctl/tells-of-change-and-heals", test_tells_of_change_and_heals },
                 { "/sysctl/goes-with-its-device", test_goes_with_its_device },
                 { "/sysctl/probe-changes-nothing", test_probe_changes_nothing },

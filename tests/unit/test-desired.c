@@ -570,7 +570,7 @@ static void test_sysctls(void) {
 
         g_assert_cmpuint(n_sysctls(w, input), ==, 0);
         set_tunnel(w, true, false);
-        g_assert_cmpuint(n_sysctls(w, input), ==, 4);
+        g_assert_cmpuint(n_sysctls(w, input), ==, 5);
         input.has_filter = false; /* nothing marks what comes in */
         g_assert_cmpuint(n_sysctls(w, input), ==, 0);
         input.has_filter = true;
@@ -583,15 +583,15 @@ static void test_sysctls(void) {
                 .sysctls = ALL_SYSCTLS,
                 .resolvers = { { AF_INET, { 192, 168, 1, 1 } } } };
         g_assert_nonnull(array_append(&w->intent.split.selectors, &selector));
-        g_assert_cmpuint(n_sysctls(w, input), ==, 4);
-        input.firewall_marks = true;
         g_assert_cmpuint(n_sysctls(w, input), ==, 5);
+        input.firewall_marks = true;
+        g_assert_cmpuint(n_sysctls(w, input), ==, 6);
         g_assert_true(has(w, localnet));
         w->intent.split.dns = SPLIT_DNS_TUNNEL;
-        g_assert_cmpuint(n_sysctls(w, input), ==, 4);
+        g_assert_cmpuint(n_sysctls(w, input), ==, 5);
         w->intent.split.dns = SPLIT_DNS_SYSTEM;
         w->intent.split.mode = SPLIT_INCLUDE;
-        g_assert_cmpuint(n_sysctls(w, input), ==, 5);
+        g_assert_cmpuint(n_sysctls(w, input), ==, 6);
         g_assert_false(has(w, localnet));
         (void)g_strlcpy(localnet.sysctl.device, "wg0", sizeof(localnet.sysctl.device));
         g_assert_true(has(w, localnet));
