@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 
 #include "backends/base/log.h"
+#include "service/model/default-route.h"
 #include "service/split/controller-private.h"
 #include "service/split/groups.h"
 #include "service/split/members.h"
@@ -81,7 +82,26 @@ int request_refuse_fault(pid_t pid, int r, const Fault *fault, Refusal *why) {
                 "process %d: %s", pid, fault->text[0] ? fault->text : strerror(-r));
 }
 
-/* Addresses of the path that is left: those of the tunnel, or all the others. */
+/* By which nobody goes around: a ppp link may be the uplink. */
+static bool is_foreign_tunnel(const FactSet *observed, uint32_t ifindex) {
+        static const int families[2] = { AF_INET, AF_INET6 };
+        const Link *link = desired_find_link_by_index(observed, ifindex);
+
+        if (!link || link_is_tunnel(link) == LINK_TUNNEL_NO)
+                return false;
+        for (int i = 0; i < 2; i++) {
+                DefaultRoute best = default_route_find(observed, families[i], "");
+
+                if (best.present && best.route.ifindex == ifindex)
+                        return false;
+        }
+        return true;
+}
+
+/*
+ * Addresses of the path that is left: those of the tunnel, or all the others.
+ * Who is excluded leaves others' tunnels too; who is included is in none of them.
+ */
 static int collect_sources(const SplitController *controller, bool of_tunnel, Array *sources) {
         const FactSet *observed = engine_observed(controller->config.engine);
         const Intent *intent = engine_intent(controller->config.engine);
@@ -93,7 +113,9 @@ static int collect_sources(const SplitController *controller, bool of_tunnel, Ar
 
         for (size_t i = 0; i < n; i++) {
                 const LinkAddress *address = &facts[i].link_address;
-                bool is_tunnel = tunnel && address->ifindex == tunnel->ifindex;
+                bool is_tunnel = (tunnel && address->ifindex == tunnel->ifindex) ||
+                                 (intent->split.mode == SPLIT_EXCLUDE &&
+                                         is_foreign_tunnel(observed, address->ifindex));
 
                 if (address->scope != RT_SCOPE_HOST && is_tunnel == of_tunnel &&
                         !array_append(sources, &address->address))

@@ -76,6 +76,32 @@ static void check_running(SplitLab *s) {
         check_ways(s, "a program that was brought back", 'T');
 }
 
+/* It cannot change its source: it stays where it is, or is cut. */
+static void check_connection(SplitLab *s) {
+        static const int families[2] = { AF_INET, AF_INET6 };
+        g_autoptr(Program) program = program_start(BUILD_DIR, NULL);
+        g_autoptr(GVariant) migrated = NULL, reset = NULL;
+
+        s->ways.protocol = IPPROTO_TCP;
+        for (int i = 0; i < 2; i++) {
+                CHECK_OK(program_socket(program, i, families[i], SOCK_STREAM, 0));
+                CHECK_OK(program_connect(program, i, INTERNET_TALK_PORT, /* mapped= */ false));
+                CHECK_OK(program_ask(program, i, 0, /* mapped= */ false, NULL));
+        }
+        check_ways(s, "a program's connections", 'T');
+        migrated = split_exclude(s->client, program_pid(program), "'sockets': <'migrate'>");
+        g_assert_cmpuint(split_number(migrated, "sockets-left"), ==, 2);
+        for (int i = 0; i < 2; i++)
+                CHECK_OK(program_ask(program, i, 0, /* mapped= */ false, NULL));
+        check_ways(s, "its connections when it was moved", 'T');
+        reset = split_exclude(s->client, program_pid(program), "'sockets': <'reset'>");
+        g_assert_cmpuint(split_number(reset, "sockets-reset"), ==, 2);
+        /* Or rules that wg-quick adds meanwhile would stand before ours. */
+        g_variant_unref(split_include(s->client, program_pid(program), ""));
+        (void)ways_look(&s->ways);
+        s->ways.protocol = IPPROTO_UDP;
+}
+
 static void check_selectors(SplitLab *s) {
         split_do(s->client, "AddSelectors", "([('user', 'bob')], " CLIENT_NO_OPTIONS ")");
         check_says("setpriv --reuid=bob --clear-groups " CURL4, LAB_ISP0_V4);
@@ -94,6 +120,7 @@ static void check_other(Machine *machine, const OtherTunnel *other) {
         set_up(&s, other);
         check_programs(&s);
         check_running(&s);
+        check_connection(&s);
         check_selectors(&s);
         ways_watch(&s.ways, NULL);
         other_tunnel_down(machine, other);
