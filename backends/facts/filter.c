@@ -41,6 +41,7 @@ static const char *kind_name(FilterKind kind) {
                 [FILTER_LAN] = "lan",
                 [FILTER_AROUND] = "around",
                 [FILTER_UPLINK] = "uplink",
+                [FILTER_OUTSIDE] = "outside",
                 [FILTER_USER] = "user",
                 [FILTER_INCLUDED] = "included",
                 [FILTER_INTERFACE] = "interface",

@@ -25,6 +25,7 @@ typedef enum FilterKind {
         FILTER_AROUND,    /* `prefix`: destinations that go around the tunnel */
         FILTER_UPLINK,    /* `name`: what comes in by it is marked, for strict reverse-path
                            * filters and for answers by the same link */
+        FILTER_OUTSIDE,   /* `name`: nothing is forwarded out by it but what may go around */
         FILTER_USER,      /* `number`: a uid whose packets may go around, or with
                            * FILTER_GUARD_INCLUDED must not */
         FILTER_INCLUDED,  /* `prefix`: destinations that must not be reached beside the tunnel,

@@ -45,6 +45,7 @@ static int check_filter(const FilterItem *item, const char **ret_why) {
                 return 0;
         case FILTER_TUNNEL:
         case FILTER_UPLINK:
+        case FILTER_OUTSIDE:
         case FILTER_INTERFACE:
                 if (item->name[0] == 0 || !memchr(item->name, 0, sizeof(item->name)))
                         return refuse(-EINVAL, "not a device name", ret_why);

@@ -128,11 +128,12 @@ static void write_guard_output(NftTable *table) {
                 match_in_set(rule, NFT_META_SKUID, SET_USERS);
                 rule_end(rule, NF_ACCEPT, "users whose packets may go around");
         }
-        /* Encapsulated packets of other tunnels carry a device here, too: they leave by uplinks. */
-        if (table->n_of[FILTER_UPLINK] > 0) {
+        /* Encapsulated packets of other tunnels carry a device here, too: they leave by links
+         * outside. */
+        if (table->n_of[FILTER_OUTSIDE] > 0) {
                 rule_begin(rule, chain);
                 match_forwarded(rule);
-                nft_table_match_other_device(table, NFT_META_OIFNAME, FILTER_UPLINK);
+                nft_table_match_other_device(table, NFT_META_OIFNAME, FILTER_OUTSIDE);
                 rule_end(rule, NF_ACCEPT, "forwarded between links inside, see guard-forward");
         }
         write_link_needs(table, chain);
@@ -206,7 +207,7 @@ static void write_guard_included(NftTable *table) {
         rule_end(rule, NF_DROP, "would leave beside the tunnel");
 }
 
-/* With no uplink known nothing tells inside from outside: then all is outside. */
+/* With no link outside known nothing tells inside from outside: then all is outside. */
 static void write_guard_forward(NftTable *table) {
         static const char *const chain = "guard-forward";
         NftRule *rule = &table->rule;
@@ -215,9 +216,9 @@ static void write_guard_forward(NftTable *table) {
                 "nothing is forwarded out beside the tunnel");
         write_unguarded_family(table, chain);
         write_tunnel_exit(table, chain);
-        if (table->n_of[FILTER_UPLINK] > 0) {
+        if (table->n_of[FILTER_OUTSIDE] > 0) {
                 rule_begin(rule, chain);
-                nft_table_match_other_device(table, NFT_META_OIFNAME, FILTER_UPLINK);
+                nft_table_match_other_device(table, NFT_META_OIFNAME, FILTER_OUTSIDE);
                 rule_end(rule, NF_ACCEPT, "not out of this machine: containers, other links");
         }
         write_way_by_mark(table, chain);

@@ -300,7 +300,9 @@ static void write_for_us(NftTable *table) {
 void nft_sets_write(NftTable *table) {
         write_name_set(table, FILTER_TUNNEL, SET_TUNNEL, "devices that are inside the tunnel");
         write_prefix_sets(table, FILTER_TUNNEL_ADDRESS, "our addresses in the tunnel");
-        write_name_set(table, FILTER_UPLINK, SET_UPLINK, "devices that lead out beside the tunnel");
+        write_name_set(table, FILTER_UPLINK, SET_UPLINK, "devices of the best default routes");
+        write_name_set(
+                table, FILTER_OUTSIDE, SET_OUTSIDE, "devices that lead out beside the tunnel");
         write_prefix_sets(table, FILTER_LAN, "the local network");
         write_prefix_sets(table, FILTER_AROUND, "destinations that go around the tunnel");
         write_prefix_sets(table, FILTER_INCLUDED, "destinations that must use the tunnel");

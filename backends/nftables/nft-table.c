@@ -173,6 +173,8 @@ static const char *device_set(FilterKind kind) {
                 return SET_TUNNEL;
         case FILTER_UPLINK:
                 return SET_UPLINK;
+        case FILTER_OUTSIDE:
+                return SET_OUTSIDE;
         case FILTER_INTERFACE:
                 return SET_INTERFACES;
         case FILTER_BASE:
@@ -235,6 +237,7 @@ const char *nft_table_prefix_set(FilterKind kind, int family) {
         case FILTER_BASE:
         case FILTER_TUNNEL:
         case FILTER_UPLINK:
+        case FILTER_OUTSIDE:
         case FILTER_USER:
         case FILTER_INTERFACE:
         case FILTER_RESOLVER:

@@ -98,6 +98,7 @@ bool nft_table_has_groups(const NftTable *table, const NftMark *mark);
 /* Names of sets; each is written and looked up under the same. */
 #define SET_TUNNEL "tunnel"
 #define SET_UPLINK "uplink"
+#define SET_OUTSIDE "outside"
 #define SET_INTERFACES "interfaces"
 #define SET_USERS "users"
 #define SET_LINK_ICMPV6 "link-icmpv6"

@@ -138,6 +138,30 @@ static int put_filter_of_uplinks(FactSet *facts, const DesiredView *view) {
         return r;
 }
 
+/*
+ * Whatever leads out of this machine, not the best alone: another hop, or the next
+ * best when our rules are gone and nobody is there to say that the best one went.
+ */
+static int put_filter_of_outside(FactSet *facts, const DesiredView *view) {
+        const Fact *observed;
+        size_t n;
+        int r = 0;
+
+        observed = fact_set_of_kind(view->input.observed, FACT_ROUTE, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const Route *route = &observed[i].route;
+                const Link *link;
+
+                if (route->destination.length > 1 || route->protocol == OURS_PROTOCOL ||
+                        (route->table != RT_TABLE_MAIN && route->table != RT_TABLE_DEFAULT))
+                        continue;
+                link = desired_find_link_by_index(view->input.observed, route->ifindex);
+                if (link && strcmp(link->name, view->input.intent->tunnel.device) != 0)
+                        r = put_filter_name(facts, FILTER_OUTSIDE, link->name);
+        }
+        return r;
+}
+
 static int put_sysctl(FactSet *facts, const DesiredView *view, SysctlKey key, const char *device) {
         Fact fact = { .kind = FACT_SYSCTL, .sysctl = { .key = key, .value = 1 } };
 
@@ -206,5 +230,8 @@ int desired_put_guard(const DesiredView *view, FactSet *facts) {
                 r = put_filter_of_resolvers(facts, view);
         if (r >= 0)
                 r = put_filter_of_uplinks(facts, view);
+        if (r >= 0 && (base.flags & (FILTER_GUARD_IPV4 | FILTER_GUARD_IPV6)) &&
+                !(base.flags & FILTER_GUARD_INCLUDED))
+                r = put_filter_of_outside(facts, view);
         return r < 0 ? r : put_sysctls(facts, view);
 }

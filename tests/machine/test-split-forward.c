@@ -293,6 +293,30 @@ static void test_killed(Machine *machine) {
         forward_close(&f);
 }
 
+/* Nobody is there to say which link is the best now, and our rules lead nobody. */
+static void test_next_link(Machine *machine) {
+        Forward f;
+        pid_t pid;
+
+        forward_open(&f, machine);
+        check_new(&f, "the tunnel is set", 'T');
+        pid = client_service_pid(f.lab.client);
+        CHECK_OK(kill(pid, SIGSTOP));
+        run("ip -4 rule add priority 1 lookup main\n"
+            "ip -6 rule add priority 1 lookup main\n");
+        check_new(&f, "the service hangs, its rules come second", '-');
+        run("nmcli device disconnect wan0");
+        CHECK_PRINTS(machine, "dev wan1", "ip", "-4", "route", "get", LAB_INTERNET_V4);
+        CHECK_PRINTS(machine, "dev wan1", "ip", "-6", "route", "get", LAB_INTERNET_V6);
+        check_new(&f, "the next link takes over", '-');
+        run("ip -4 rule del priority 1\n"
+            "ip -6 rule del priority 1\n"
+            "nmcli device connect wan0\n");
+        CHECK_OK(kill(pid, SIGCONT));
+        g_assert_true(machine_wait_online(machine));
+        forward_close(&f);
+}
+
 static const CheckCase cases[] = {
         { "/split-forward/container-goes-around-by-its-bridge-and-is-answered", test_around },
         { "/split-forward/open-flows-keep-their-path", test_flows_kept },
@@ -300,6 +324,8 @@ static const CheckCase cases[] = {
                 test_flows_included },
         { "/split-forward/included-container-uses-the-tunnel-or-nothing", test_included },
         { "/split-forward/killed-service-leads-nothing-astray", test_killed },
+        { "/split-forward/nothing-leaves-by-the-next-link-when-the-rules-are-lost",
+                test_next_link },
 };
 
 int main(int argc, char **argv) {

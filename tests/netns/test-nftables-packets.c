@@ -45,7 +45,7 @@ static void expect_ways(
 
 static void write_guard(Lab *lab, uint32_t flags) {
         LAB_WRITE(lab, lab_base(flags), lab_name(FILTER_TUNNEL, "tun0"),
-                lab_name(FILTER_UPLINK, "up0"));
+                lab_name(FILTER_UPLINK, "up0"), lab_name(FILTER_OUTSIDE, "up0"));
 }
 
 static void without_a_base_all_pass(Lab *lab) {

@@ -35,7 +35,8 @@ static void check_listing(const char *fixture) {
 #define EVERY_ITEM                                                                                 \
         lab_name(FILTER_TUNNEL, "tun0"), lab_prefix(FILTER_TUNNEL_ADDRESS, "10.77.2.2"),           \
                 lab_prefix(FILTER_TUNNEL_ADDRESS, "fd77:2::2"), lab_name(FILTER_UPLINK, "up0"),    \
-                lab_name(FILTER_UPLINK, "up1"), lab_prefix(FILTER_LAN, "10.0.0.0/8"),              \
+                lab_name(FILTER_UPLINK, "up1"), lab_name(FILTER_OUTSIDE, "up0"),                   \
+                lab_name(FILTER_OUTSIDE, "up1"), lab_prefix(FILTER_LAN, "10.0.0.0/8"),             \
                 lab_prefix(FILTER_LAN, "192.168.0.0/16"), lab_prefix(FILTER_LAN, "fe80::/10"),     \
                 lab_prefix(FILTER_AROUND, "192.0.2.0/24"),                                         \
                 lab_prefix(FILTER_AROUND, "2001:db8::/32"), lab_user(1234),                        \

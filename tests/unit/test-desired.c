@@ -597,6 +597,31 @@ static void test_sysctls(void) {
         g_assert_true(has(w, localnet));
 }
 
+static bool is_outside(World *w, DesiredInput input, const char *device) {
+        Fact outside = { .kind = FACT_FILTER, .filter = { .kind = FILTER_OUTSIDE } };
+
+        (void)n_sysctls(w, input);
+        (void)g_strlcpy(outside.filter.name, device, sizeof(outside.filter.name));
+        return has(w, outside);
+}
+
+/* Of no use to the guard: what leads elsewhere, and the tunnel itself. */
+static void test_outside(void) {
+        g_autoptr(World) w = world_new();
+        DesiredInput input = { .has_filter = true };
+
+        make_put(&w->observed, make_route(MAIN, "0.0.0.0/0", 600, 3, "10.1.0.1"));
+        make_put(&w->observed, make_route(MAIN, "0.0.0.0/0", 700, 4, ""));
+        set_tunnel(w, true, false);
+        g_assert_true(is_outside(w, input, "eth0"));
+        g_assert_true(is_outside(w, input, "wlan0"));
+        g_assert_false(is_outside(w, input, "wg0"));
+        forget(w, make_route(MAIN, "0.0.0.0/0", 600, 3, "10.1.0.1"));
+        g_assert_false(is_outside(w, input, "wlan0"));
+        make_put(&w->observed, make_route(MAIN, "128.0.0.0/1", 0, 3, "10.1.0.1"));
+        g_assert_true(is_outside(w, input, "wlan0"));
+}
+
 int main(int argc, char **argv) {
         static const Case tests[] = {
                 { "nothing-wanted-is-nothing", test_nothing },
@@ -623,6 +648,7 @@ int main(int argc, char **argv) {
                 { "uplink-routes-go-around", test_uplink_around },
                 { "gateway-in-a-vanished-tunnel-does-not-leak", test_tunnel_gateway_when_gone },
                 { "what-the-tunnel-encrypts-keeps-out-of-another-vpn", test_other_vpn },
+                { "every-default-route-leads-out-not-the-best-alone", test_outside },
                 { "missing-devices-are-refused-by-name", test_check },
         };
 
