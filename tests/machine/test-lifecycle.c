@@ -6,12 +6,16 @@
  */
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "polkit/authority.h"
 #include "tests/machine/lib/capture.h"
 #include "tests/machine/lib/check.h"
 #include "tests/machine/lib/client.h"
+
+#define DESCRIPTORS_A_MESSAGE 16 /* max_message_unix_fds of the system bus: dbus-daemon(1) */
 
 #define OURS                                                                                       \
         "for f in -4 -6; do ip $f rule | grep 4984:; ip $f route show table all proto talpid; "    \
@@ -85,6 +89,21 @@ static void test_privileges(Machine *machine) {
         g_assert_null(strstr(status, "Uid:\t0"));
         score = machine_run_ok(
                 "systemd-analyze", "security", "--threshold=25", "talpid.service", NULL);
+        (void)client_free(client);
+}
+
+/* More than several users can fill with what they pass and leave unanswered. */
+static void test_descriptors(Machine *machine) {
+        Client *client = client_new(machine);
+        g_autoptr(GVariant) version = client_property(client, "Version");
+        g_autofree char *path = g_strdup_printf("/proc/%d/limits", (int)client_service_pid(client));
+        g_autofree char *limits = machine_run_ok("cat", path, NULL);
+        const char *line = strstr(limits, "Max open files");
+        unsigned limit = 0;
+
+        g_assert_nonnull(line);
+        g_assert_cmpint(sscanf(line, "Max open files %u", &limit), ==, 1);
+        g_assert_cmpuint(limit, >=, 8 * AUTHORITY_PENDING_PER_UID_MAX * DESCRIPTORS_A_MESSAGE);
         (void)client_free(client);
 }
 
@@ -340,6 +359,7 @@ static void test_bad_setting(Machine *machine) {
 static const CheckCase cases[] = {
         { "/lifecycle/first-call-starts-the-service", test_activation },
         { "/lifecycle/runs-as-its-user-with-few-capabilities-in-a-sandbox", test_privileges },
+        { "/lifecycle/has-room-for-the-descriptors-of-waiting-callers", test_descriptors },
         { "/lifecycle/idle-service-leaves-and-no-call-is-lost", test_idle },
         { "/lifecycle/service-stays-while-something-is-wanted-or-subscribed",
                 test_idle_with_intent },
