@@ -118,21 +118,66 @@ static void test_reapply(Machine *machine) {
         timed_close(&timed, /* nothing_to_correct= */ false);
 }
 
+/* wan0's cable goes and comes back, and @script is run while it is away. */
+static void run_timed_away(Timed *timed, const char *script) {
+        CorrectionWatch *watch = correction_watch_new();
+        Healing *healing = &timed->healing;
+
+        CHECK_OK(lab_cable_pull(healing->lab, LAB_ISP0));
+        CHECK_PRINTS(healing->machine, "wan0:unavailable", "nmcli", "-g", "DEVICE,STATE", "device");
+        wait_until_settled(timed, "wan1");
+        healing_disturb(script);
+        CHECK_OK(lab_cable_plug(healing->lab, LAB_ISP0));
+        g_assert_true(machine_wait_online(healing->machine));
+        wait_until_settled(timed, "wan0");
+        timed->n_foreign += correction_watch_end(watch, timed->delays);
+}
+
 static void test_roaming(Machine *machine) {
         Timed timed;
 
         timed_open(&timed, machine);
-        for (unsigned round = 0; round < ROUNDS; round++) {
-                CorrectionWatch *watch = correction_watch_new();
+        for (unsigned round = 0; round < ROUNDS; round++)
+                run_timed_away(&timed, "true");
+        timed_close(&timed, /* nothing_to_correct= */ false);
+}
 
-                CHECK_OK(lab_cable_pull(timed.healing.lab, LAB_ISP0));
-                CHECK_PRINTS(machine, "wan0:unavailable", "nmcli", "-g", "DEVICE,STATE", "device");
-                wait_until_settled(&timed, "wan1");
-                CHECK_OK(lab_cable_plug(timed.healing.lab, LAB_ISP0));
-                g_assert_true(machine_wait_online(machine));
-                wait_until_settled(&timed, "wan0");
-                timed.n_foreign += correction_watch_end(watch, timed.delays);
+static void test_other_address(Machine *machine) {
+        Timed timed;
+
+        timed_open(&timed, machine);
+        for (unsigned round = 0; round < ROUNDS; round++) {
+                g_autofree char *modify = g_strdup_printf(
+                        "nmcli connection modify wan0 ipv4.method manual ipv4.addresses "
+                        "192.168.10.7%u/24 ipv4.gateway " LAB_ISP0_LAN_V4
+                        " ipv6.method manual ipv6.addresses 2001:db8:10::7%u/64 "
+                        "ipv6.gateway " LAB_ISP0_LAN_V6,
+                        round, round);
+
+                run_timed_away(&timed, modify);
         }
+        run_timed(&timed,
+                "nmcli connection modify wan0 ipv4.method auto ipv4.addresses '' ipv4.gateway '' "
+                "ipv6.method auto ipv6.addresses '' ipv6.gateway ''; nmcli connection up wan0",
+                "wan0");
+        timed_close(&timed, /* nothing_to_correct= */ false);
+}
+
+/* A better default route than any link has, by a device of its own. */
+static void test_vpn(Machine *machine) {
+        Timed timed;
+
+        timed_open(&timed, machine);
+        healing_disturb("nmcli connection add type tun ifname vpn9 con-name vpn9 autoconnect no "
+                        "tun.pi yes tun.mode tun ipv4.method manual ipv4.addresses 10.5.0.2/32 "
+                        "ipv4.routes 0.0.0.0/0 ipv4.route-metric 50 ipv6.method manual "
+                        "ipv6.addresses fd05::2/128 ipv6.routes ::/0 ipv6.route-metric 50");
+        for (unsigned round = 0; round < ROUNDS; round++) {
+                run_timed(&timed, "nmcli connection up vpn9", "wan0");
+                CHECK_PRINTS(machine, "dev vpn9", "ip", "-6", "route", "show", "default");
+                run_timed(&timed, "nmcli connection down vpn9", "wan0");
+        }
+        healing_disturb("nmcli connection delete vpn9");
         timed_close(&timed, /* nothing_to_correct= */ false);
 }
 
@@ -150,6 +195,9 @@ static const CheckCase cases[] = {
         { "/healing-time/ours-is-right-200-ms-after-connection-up", test_up },
         { "/healing-time/ours-is-right-200-ms-after-device-reapply", test_reapply },
         { "/healing-time/ours-is-right-200-ms-after-roaming-between-two-links", test_roaming },
+        { "/healing-time/ours-is-right-200-ms-after-a-link-returns-with-another-address",
+                test_other_address },
+        { "/healing-time/ours-is-right-200-ms-after-a-vpn-of-network-manager", test_vpn },
         { "/healing-time/ours-is-right-200-ms-after-network-manager-restarts", test_restart },
 };
 
