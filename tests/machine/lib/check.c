@@ -55,6 +55,16 @@ void check_answers(const char *expected_v4, const char *expected_v6) {
         check_answers_through(NULL, expected_v4, expected_v6);
 }
 
+void check_excluded_answers(const char *expected_v4, const char *expected_v6) {
+        g_autofree char *v4 = machine_run_ok("talpid-exclude", "curl", "-s", "--max-time", "10",
+                "http://" LAB_INTERNET_V4 "/", NULL);
+        g_autofree char *v6 = machine_run_ok("talpid-exclude", "curl", "-sg", "--max-time", "10",
+                "http://[" LAB_INTERNET_V6 "]/", NULL);
+
+        g_assert_cmpstr(g_strstrip(v4), ==, expected_v4);
+        g_assert_cmpstr(g_strstrip(v6), ==, expected_v6);
+}
+
 typedef struct CheckTable {
         const CheckCase *cases;
         size_t n_cases;

@@ -13,6 +13,9 @@ void check_answer(const LabQuestion *question, const char *expected);
 /* … asked by UDP, TCP and HTTP over both families. */
 void check_answers(const char *expected_v4, const char *expected_v6);
 
+/* The same of a program that talpid-exclude starts, over HTTP. */
+void check_excluded_answers(const char *expected_v4, const char *expected_v6);
+
 /* … now, or soon: where others have to be done with something first. */
 void check_answers_soon(Machine *machine, const char *expected_v4, const char *expected_v6);
 
